@@ -4,7 +4,7 @@ from datauab.course import configure_course
 from datauab.exchange import configure_exchange
 from datauab.settings import load_settings
 
-c = get_config()  # noqa: F821 - nbgrader provides it
+c = get_config()
 settings = load_settings()
 
 configure_course(c, settings)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from datauab.errors import ConfigurationError
 from datauab.settings import Limits
@@ -61,7 +62,7 @@ class Phase(Record):
     def _aware(cls, value: datetime | None) -> datetime | None:
         if value is not None and value.tzinfo is None:
             raise ValueError("expected a time with its offset, such as 2026-09-14T08:00:00Z")
-        return value and value.astimezone(timezone.utc)
+        return value and value.astimezone(UTC)
 
     def contains(self, moment: datetime) -> bool:
         """Whether attempts are accepted at `moment` (aware)."""
@@ -178,8 +179,7 @@ def load_competitions(source: Path) -> dict[str, Competition]:
     return {competition.name: competition for competition in found}
 
 
-def _describe(item: object) -> str:
-    assert isinstance(item, dict)
+def _describe(item: ErrorDetails) -> str:
     key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
     if item["type"] == "missing":
         return f"key {key}: expected a value, found nothing"

@@ -7,6 +7,8 @@ ones with two underscores, ``DATAUAB_LIMITS__MEMORY_MB``), ``club.toml`` in the 
 from __future__ import annotations
 
 import os
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +181,8 @@ def load_settings(root: Path | None = None, **overrides: Any) -> Settings:
     where = (root or find_root()).resolve()
     try:
         return Settings(root=where, **overrides)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{where / 'club.toml'}: not valid TOML: {error}") from error
     except ValidationError as error:
         lines = [
             f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']} (found {item['input']!r})"
@@ -187,6 +191,12 @@ def load_settings(root: Path | None = None, **overrides: Any) -> Settings:
         raise ConfigurationError(
             f"{where / 'club.toml'} or a DATAUAB_ variable is wrong:\n  " + "\n  ".join(lines)
         ) from error
+
+
+def export_environment(chosen: Mapping[str, object]) -> None:
+    """Set ``DATAUAB_<KEY>`` for each setting in `chosen`, so that child processes see the same deployment."""
+    for key, value in chosen.items():
+        os.environ[f"DATAUAB_{key.upper()}"] = str(value)
 
 
 class HubClientSettings(BaseModel):

@@ -21,5 +21,7 @@ def raw() -> Path:
     """Give the folder of real raw files: ``DATAUAB_RAW``, else ``shared/data`` beside the checkout."""
     folder = Path(os.environ.get("DATAUAB_RAW") or CHECKOUT.parent / "shared" / "data").resolve()
     if not (folder / "bitcoin" / "bitcoin_dataset.csv").is_file():
-        pytest.fail(f"no raw data at {folder}: set DATAUAB_RAW to the folder that holds bitcoin/, got/, mnist/, lesions/")
+        pytest.fail(
+            f"no raw data at {folder}: set DATAUAB_RAW to the folder that holds bitcoin/, got/, mnist/, lesions/"
+        )
     return folder

@@ -1,0 +1,39 @@
+"""The club's commands: thin verbs over the package, and the place where errors become exit codes."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from datauab.cli import accounts, bench, data, doctor, test, up
+from datauab.errors import ClubError
+
+app = typer.Typer(
+    name="club",
+    help="Data UAB Club: assignments on a JupyterHub, graded on hidden labels, on one leaderboard.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command()(up.up)
+app.command()(doctor.doctor)
+app.command()(test.test)
+app.command()(accounts.invite)
+app.add_typer(accounts.app, name="instructor")
+app.add_typer(data.app, name="data")
+app.add_typer(bench.app, name="bench")
+
+
+def main() -> None:
+    """Run the command line; an error on purpose ends with its message and exit code 1, an interrupt with 130."""
+    try:
+        app()
+    except ClubError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]club:[/] {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("\nclub: interrupted; what was finished is kept")
+        sys.exit(130)

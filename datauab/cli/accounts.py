@@ -1,0 +1,47 @@
+"""``club invite`` and ``club instructor``: who may sign in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from datauab.errors import ClubError
+from datauab.settings import Settings, load_settings
+
+app = typer.Typer(help="Instructors' accounts.", no_args_is_help=True)
+console = Console(highlight=False, soft_wrap=True)
+
+
+def public_address(settings: Settings) -> str:
+    """Give the address that a browser opens, without a last slash."""
+    host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    return f"http://{host}:{settings.port}"
+
+
+def invite() -> None:
+    """Print the link by which students join and choose their own password."""
+    from datauab.hub.invite import invite_link
+
+    settings = load_settings()
+    console.print(invite_link(settings, public_address(settings)))
+
+
+@app.command("add")
+def add(name: Annotated[str, typer.Argument(help="account name")]) -> None:
+    """Create an instructor and print the one-time password."""
+    from datauab.hub.invite import create_instructor
+
+    password = create_instructor(load_settings(), name)
+    if password is None:
+        raise ClubError(f"an account {name!r} exists; to give it a new password: ./club instructor reset {name}")
+    console.print(f"{name}: one-time password [bold]{password}[/] (a new one is asked for at the first sign-in)")
+
+
+@app.command("reset")
+def reset(name: Annotated[str, typer.Argument(help="account name, of an instructor or a student")]) -> None:
+    """Give an account a new one-time password and print it."""
+    from datauab.hub.invite import reset_password
+
+    console.print(f"{name}: one-time password [bold]{reset_password(load_settings(), name)}[/]")
