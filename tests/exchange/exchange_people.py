@@ -1,0 +1,139 @@
+"""Servers and people for the tests of the exchange."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import uvicorn
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.exchange import ExchangeFactory
+from traitlets.config import Config
+
+from datauab.exchange import configure_exchange
+
+COURSE = "data-uab"
+TOML = """
+title = "Greeting"
+summary = "Say hello."
+authors = ["Ada"]
+date = 2026-01-01
+cover = "img/cover.svg"
+dataset = "got"
+public_share = 0.3
+points = {begin = 0.5, full = 0.9}
+predictions = {kind = "class", classes = [0, 1]}
+metric = {name = "accuracy", direction = "maximize"}
+phases = [{name = "open", opens = 2020-01-01T00:00:00Z}]
+quotas = {daily_scored = 50, daily_attempts = 50}
+"""
+
+
+def notebook_bytes(text: str = "print('hello')") -> bytes:
+    """Give a small valid notebook."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text, id="cell-1")])
+    return nbformat.writes(book).encode()
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Give every file below `folder` by its relative path."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@dataclass
+class Door:
+    """The running web service and what a test may ask of the ledger behind it."""
+
+    address: str
+    port: int
+    ledger: Any
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Served:
+    """An ASGI application behind a real socket, in a thread."""
+
+    def __init__(self, app: Any) -> None:
+        self.port = free_port()
+        config = uvicorn.Config(app, host="127.0.0.1", port=self.port, log_level="warning", lifespan="on")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> Served:
+        self._thread.start()
+        deadline = time.monotonic() + 20
+        while not self._server.started:
+            assert time.monotonic() < deadline, "the server did not start within 20 s"
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(20)
+
+
+class Person:
+    """One member at work: the environment the hub gives, a home, and nbgrader's classes as its pages build them."""
+
+    def __init__(self, name: str, home: Path, root: Path, address: str, patch: pytest.MonkeyPatch) -> None:
+        self.name, self.home, self.root, self.address, self._patch = name, home, root, address, patch
+        home.mkdir(parents=True, exist_ok=True)
+        self.lines: list[str] = []
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Give the hub's part of the environment."""
+        return {
+            "JUPYTERHUB_USER": self.name,
+            "JUPYTERHUB_API_TOKEN": f"token-{self.name}",
+            "DATAUAB_WEB_URL": self.address,
+        }
+
+    def do(self, what: str, assignment: str = "greeting", *, student: str = "*", **options: Any) -> Any:
+        """Run one of the factory's classes with `options` as its traits; keeps the log in `lines`."""
+        for key, value in self.environment.items():
+            self._patch.setenv(key, value)
+        config = Config()
+        configure_exchange(config, COURSE)
+        config.CourseDirectory.update({"root": str(self.root), "assignment_id": assignment, "student_id": student})
+        for key, value in options.pop("coursedir", {}).items():
+            config.CourseDirectory[key] = value
+        config.Exchange.assignment_dir = str(self.home)
+        factory = ExchangeFactory(config=config)
+        action = getattr(factory, what)(coursedir=CourseDirectory(config=config), config=config)
+        for key, value in options.items():
+            setattr(action, key, value)
+        self.lines = []
+        handler = _Lines(self.lines)
+        action.log.addHandler(handler)
+        action.log.setLevel(logging.INFO)
+        try:
+            return action.start()
+        finally:
+            action.log.removeHandler(handler)
+
+    def said(self, text: str) -> bool:
+        """Whether a line of the last action's log contains `text`."""
+        return any(text in line for line in self.lines)
+
+
+class _Lines(logging.Handler):
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._into = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._into.append(record.getMessage())
