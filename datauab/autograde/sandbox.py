@@ -148,7 +148,9 @@ class Sandbox:
 
     def _options(self, extra: Sequence[str]) -> list[str]:
         mode = probe()
-        options = [*_namespaces(mode, self), *_mounts(mode, self), *extra]
+        # What bwrap makes for mount points has no size limit, so nobody may write there.
+        closed = ("--remount-ro", "/dev", "--remount-ro", "/")
+        options = [*_namespaces(mode, self), *_mounts(mode, self), *extra, *closed]
         if not self.inherit_env:
             options += ["--clearenv"]
             options += [part for name, value in self.env.items() for part in ("--setenv", name, value)]
@@ -190,8 +192,7 @@ def _mounts(mode: Mode, sandbox: Sandbox) -> list[str]:
             options += ["--ro-bind", "/dev/null", str(path)]
     for device in sandbox.devices:
         options += ["--dev-bind-try", str(device), str(device)]
-    # What bwrap made for mount points has no size limit, so nobody may write there.
-    return [*options, "--remount-ro", "/dev", "--remount-ro", "/"]
+    return options
 
 
 def _parents(inside: str, made: set[Path]) -> list[str]:
