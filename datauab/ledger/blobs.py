@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from datauab.errors import LedgerError
+from datauab.keys import sync_folder
 
 _LEFT_OVER_SECONDS = 86_400.0
 
@@ -34,10 +35,10 @@ class StagedBlob:
         try:
             if not final.parent.is_dir():
                 final.parent.mkdir(mode=0o700, exist_ok=True)
-                _sync_folder(final.parent.parent)
+                sync_folder(final.parent.parent)
             # An existing file of this name has the same content; replacing it also heals a damaged one.
             self._temporary.replace(final)
-            _sync_folder(final.parent)
+            sync_folder(final.parent)
         except OSError as error:
             raise LedgerError(f"{final}: cannot be written: {error.strerror}; nothing was recorded") from error
 
@@ -118,11 +119,3 @@ class BlobStore:
             return
         for path in stale:
             path.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

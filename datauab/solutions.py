@@ -1,0 +1,143 @@
+"""The ground truths of the competitions: the only module that opens them.
+
+Student code never runs in a process that imports this module, and the web service must not import it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datauab.errors import ConfigurationError, GradingError
+from datauab.keys import ensure_secret, refuse_if_shared, sync_folder
+from datauab.settings import Settings
+
+__all__ = ["Solution", "ensure_secret", "read", "write"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solution:
+    """The ground truth of one competition.
+
+    Attributes
+    ----------
+    array : ndarray
+        Shape (rows,), float64 or int64, read-only; in the order of the public test rows.
+    sha256 : str
+        Of the file; scores are kept under it.
+    fingerprint : str
+        Of the prepared data that the solution belongs to.
+    """
+
+    array: NDArray[Any]
+    sha256: str
+    fingerprint: str
+
+
+def write(settings: Settings, name: str, array: NDArray[Any], fingerprint: str) -> Solution:
+    """Put the solution of competition `name` in place, for the grader's account only.
+
+    Writes nothing where the same solution is there already. A process killed half-way leaves either the old solution
+    or one that `read` refuses.
+
+    Raises
+    ------
+    GradingError
+        Where `array` is not one finite number a row, or cannot be written.
+    """
+    folder = _folder(settings, name)
+    content = _to_npy(name, array)
+    digest = hashlib.sha256(content).hexdigest()
+    record = {"sha256": digest, "fingerprint": fingerprint, "rows": len(array)}
+    try:
+        for made in (settings.solutions, folder):
+            made.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made.chmod(0o700)
+        if not _is_current(folder, record):
+            _replace(folder / "solution.npy", content)
+            _replace(folder / "solution.json", json.dumps(record, indent=1).encode())
+    except OSError as error:
+        raise GradingError(f"{folder}: the solution cannot be written: {error.strerror}") from error
+    return read(settings, name)
+
+
+def read(settings: Settings, name: str) -> Solution:
+    """Read the solution of competition `name`.
+
+    Raises
+    ------
+    GradingError
+        Where it is missing, damaged or open to other accounts.
+    """
+    folder = _folder(settings, name)
+    again = f"prepare it again: ./club data prepare {name}"
+    try:
+        for path in (folder, folder / "solution.npy"):
+            refuse_if_shared(path)
+        content = (folder / "solution.npy").read_bytes()
+        record = json.loads((folder / "solution.json").read_text(encoding="utf-8"))
+        expected, fingerprint = str(record["sha256"]), str(record["fingerprint"])
+    except FileNotFoundError as error:
+        raise GradingError(f"{error.filename}: the solution is missing; {again}") from error
+    except ConfigurationError as error:
+        raise GradingError(str(error)) from error
+    except OSError as error:
+        raise GradingError(f"{folder}: the solution cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise GradingError(f"{folder / 'solution.json'}: damaged ({error}); {again}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise GradingError(f"{folder / 'solution.npy'}: expected SHA-256 {expected}, found {found}; {again}")
+    array = np.load(io.BytesIO(content), allow_pickle=False)
+    array.flags.writeable = False
+    return Solution(array, found, fingerprint)
+
+
+def _folder(settings: Settings, name: str) -> Path:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise GradingError(f"solution {name!r}: expected the name of a competition")
+    return settings.solutions / name
+
+
+def _to_npy(name: str, array: NDArray[Any]) -> bytes:
+    if array.ndim != 1 or len(array) == 0 or array.dtype.kind not in "biuf":
+        raise GradingError(f"solution of {name}: expected one number a row, found {array.dtype} of shape {array.shape}")
+    typed = np.ascontiguousarray(array, dtype=np.float64 if array.dtype.kind == "f" else np.int64)
+    if not np.isfinite(typed).all():
+        row = int(np.flatnonzero(~np.isfinite(typed))[0])
+        raise GradingError(f"solution of {name}: expected finite numbers, found {typed[row]} in row {row}")
+    buffer = io.BytesIO()
+    np.save(buffer, typed, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _is_current(folder: Path, record: dict[str, Any]) -> bool:
+    try:
+        found = json.loads((folder / "solution.json").read_text(encoding="utf-8"))
+        content = (folder / "solution.npy").read_bytes()
+    except (OSError, ValueError):
+        return False
+    return bool(found == record) and hashlib.sha256(content).hexdigest() == record["sha256"]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+        sync_folder(path.parent)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
