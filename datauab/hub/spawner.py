@@ -1,0 +1,122 @@
+"""Starts every user's server inside its wall, under a keeper."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.spawner import LocalProcessSpawner
+from jupyterhub.utils import random_port
+from traitlets import Instance, Integer
+
+from datauab.autograde import sandbox
+from datauab.hub import server_config, walls
+from datauab.hub.accounts import Accounts
+from datauab.hub.server_config import Group
+from datauab.hub.services import keep, settings_environment
+from datauab.settings import Settings
+
+
+class SandboxSpawner(LocalProcessSpawner):
+    """JupyterHub's local spawner with a sandbox in place of machine users.
+
+    Members of the group ``formgrade-<course>`` get the instructors' server, everybody else the students'. The keeper
+    survives a crash of the hub, and the next hub finds it by its process id and start time.
+    """
+
+    deployment = Instance(Settings, help="settings of the deployment").tag(config=True)
+    started = Integer(0, help="start time of the keeper, in clock ticks since boot: tells a reused process id apart")
+
+    @property
+    def group(self) -> Group:
+        """Whose server it is."""
+        groups = {group.name for group in self.user.groups}
+        return "instructor" if f"formgrade-{self.deployment.course}" in groups else "student"
+
+    def user_env(self, env: dict[str, str]) -> dict[str, str]:
+        """Replace what the local spawner takes from the machine's accounts."""
+        env.update(walls.environment(self.deployment, self.user.name, self.group))
+        if self.group == "instructor":
+            # The course's own commands run there; an instructor may read what they read.
+            env.update(settings_environment(self.deployment))
+        return env
+
+    def get_args(self) -> list[str]:
+        """Add what no file of the user's home may change."""
+        home = walls.inside_home(self.user.name)
+        return [*super().get_args(), "--KernelManager.transport=ipc", f"--ServerApp.root_dir={home}"]
+
+    async def start(self) -> tuple[str, int]:
+        """Start the server; gives address and port."""
+        deployment, name = self.deployment, self.user.name
+        account = Accounts(deployment).machine_account(name) if sandbox.mode() == "account" else None
+        server_config.write(deployment, self.group)
+        if self.group == "instructor":
+            home = walls.prepare_home(deployment, name, os.getuid() if account else None)
+            walls.link_course(deployment, home)
+            wall = walls.instructor_sandbox(deployment, name)
+            memory = deployment.student_memory_mb + deployment.limits.memory_mb
+        else:
+            walls.prepare_home(deployment, name, account)
+            wall = walls.student_sandbox(deployment, name, account)
+            memory = deployment.student_memory_mb
+        self.port = self.port or random_port()
+        command = keep(wall.command([*self.cmd, *self.get_args()]), memory_mb=memory)
+        self.log.info("Starting the %s's server of %s on port %i", self.group, name, self.port)
+        with self._log_file().open("wb") as log:
+            self.proc = subprocess.Popen(
+                command,
+                env=self.get_env(),
+                cwd="/",
+                start_new_session=True,  # Ctrl-C is for the hub, which then stops its servers one by one
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.pid = self.proc.pid
+        self.started = start_time(self.pid)
+        return "127.0.0.1", self.port
+
+    def get_state(self) -> dict[str, Any]:
+        """Add the start time to the process id."""
+        state: dict[str, Any] = super().get_state()
+        if self.pid:
+            state["started"] = self.started
+        return state
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Find the keeper of a hub that ended without stopping it."""
+        super().load_state(state)
+        self.started = state.get("started", 0)
+
+    def clear_state(self) -> None:
+        """Forget the keeper."""
+        super().clear_state()
+        self.started = 0
+
+    async def _signal(self, sig: int) -> bool:
+        # Process ids are used again after a restart of the machine: never signal somebody else's process.
+        if self.proc is None and start_time(self.pid) != self.started:
+            return False
+        return bool(await super()._signal(sig))
+
+    def _log_file(self) -> Path:
+        folder = self.deployment.state / "logs" / "servers"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder / f"{walls.home_name(self.user.name)}.log"
+
+
+def start_time(pid: int) -> int:
+    """Give a process's start in clock ticks since boot, or 0 where it is gone (proc(5), field 22 of stat)."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    except OSError:
+        return 0
+
+
+def server_command() -> list[str]:
+    """Give the command of a single-user server, of the hub's own environment."""
+    return [sys.executable, "-m", "jupyterhub.singleuser"]
