@@ -23,7 +23,7 @@ class Queue:
 
     _database: Database
 
-    def lease(self, worker: str, seconds: float = 60.0) -> Lease | None:
+    def lease(self, worker: str, seconds: float = 60.0, attempt_id: int | None = None) -> Lease | None:
         """Take the next attempt: members' before baselines, the oldest first; None where nothing waits.
 
         Attempts whose lease ran out go back to the queue first; see `sweep`.
@@ -34,27 +34,30 @@ class Queue:
             Name of the worker, for the operator.
         seconds : float
             How long the lease holds without a heartbeat.
+        attempt_id : int, optional
+            Take this attempt only, as ``nbgrader autograde`` does for the submission it is told to grade.
         """
         now = utc_now()
         with self._database.writing() as connection:
             _expire(connection, now)
+            wanted = queue.c.token.is_(None)
+            if attempt_id is not None:
+                wanted = and_(wanted, queue.c.attempt_id == attempt_id)
             query = (
                 select(queue.c.attempt_id)
-                .where(queue.c.token.is_(None))
+                .where(wanted)
                 .order_by(queue.c.priority, queue.c.attempt_id)
                 .limit(1)
                 .with_for_update(skip_locked=True)
             )
-            attempt_id = connection.execute(query).scalar()
-            if attempt_id is None:
+            found = connection.execute(query).scalar()
+            if found is None:
                 return None
             token, until = secrets.token_hex(16), now + timedelta(seconds=seconds)
             connection.execute(
-                queue.update()
-                .where(queue.c.attempt_id == attempt_id)
-                .values(token=token, worker=worker, leased_until=until)
+                queue.update().where(queue.c.attempt_id == found).values(token=token, worker=worker, leased_until=until)
             )
-            return Lease(find_attempt(connection, attempt_id, now), token, until)
+            return Lease(find_attempt(connection, found, now), token, until)
 
     def heartbeat(self, lease: Lease, seconds: float = 60.0) -> Lease:
         """Hold a lease for `seconds` from now on.
