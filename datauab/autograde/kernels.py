@@ -14,9 +14,8 @@ from datauab.autograde.provisioner import KernelJob
 from datauab.autograde.sandbox import Bind, Sandbox, Tmpfs, base_binds, base_symlinks, python_binds, python_env
 from datauab.settings import Limits
 
-SCRATCH = "/scratch"
+SCRATCH = "/tmp"  # noqa: S108  the sandbox's own
 SOLUTION = "/solution.npy"
-_TMP = f"{SCRATCH}/tmp"  # noqa: S108  the sandbox's own
 _FILES = "/submitted.tar"
 _PUBLIC = Path("/public")
 # Machine accounts far above those that people and services have; two for each process that grades.
@@ -26,7 +25,7 @@ _KERNEL = (sys.executable, "-m", "ipykernel_launcher", "--HistoryManager.enabled
 _PREPARE = (
     "sh",
     "-c",
-    f"mkdir notebook home tmp && if [ -f {_FILES} ]; then tar -xf {_FILES} -C notebook --no-same-owner; fi && "
+    f"mkdir notebook home && if [ -f {_FILES} ]; then tar -xf {_FILES} -C notebook --no-same-owner; fi && "
     'cd notebook && exec "$@"',
     "sh",
 )
@@ -58,7 +57,7 @@ def student_job(
     env = {
         **python_env(),
         "HOME": f"{SCRATCH}/home",
-        "TMPDIR": _TMP,
+        "TMPDIR": SCRATCH,
         "USER": "student",
         "LOGNAME": "student",
         "IPYTHONDIR": f"{SCRATCH}/home/.ipython",
@@ -76,7 +75,7 @@ def student_job(
         ro_binds=binds,
         tmpfs=(Tmpfs(SCRATCH, max(8, limits.scratch_mb - shared_memory)),),
         shm_mb=shared_memory,
-        symlinks=(*base_symlinks(), (_TMP, "/tmp")),  # noqa: S108  the sandbox's own
+        symlinks=base_symlinks(),
         devices=devices,
         env=env,
         account=accounts()[0],
@@ -99,9 +98,9 @@ def trusted_job(solution: bytes) -> KernelJob:
     sandbox = Sandbox(
         ro_binds=(*base_binds(), *python_binds()),
         tmpfs=(Tmpfs(SCRATCH, 64),),
-        symlinks=(*base_symlinks(), (_TMP, "/tmp")),  # noqa: S108  the sandbox's own
+        symlinks=base_symlinks(),
         shm_mb=64,
-        env={**python_env(), "HOME": f"{SCRATCH}/home", "TMPDIR": _TMP, "USER": "grader"},
+        env={**python_env(), "HOME": f"{SCRATCH}/home", "TMPDIR": SCRATCH, "USER": "grader"},
         account=accounts()[1],
         chdir=SCRATCH,
         hostname="trusted",
