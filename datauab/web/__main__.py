@@ -1,0 +1,5 @@
+"""``python -m datauab.web``."""
+
+from datauab.web.service import main
+
+main()
