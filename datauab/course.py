@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -114,13 +113,8 @@ def release_archive(settings: Settings, name: str) -> bytes:
     return make_archive(files)
 
 
-def source_fingerprint(settings: Settings, name: str) -> str:
-    """SHA-256 of an assignment's source notebook."""
-    return hashlib.sha256((settings.source / name / f"{name}.ipynb").read_bytes()).hexdigest()
-
-
 def ensure_released(settings: Settings, ledger: Ledger, announce: Callable[[str], None]) -> list[str]:
-    """Generate and release each assignment that the gradebook does not know yet.
+    """Generate and release each assignment that was never released.
 
     What an instructor released, withdrew or is still writing stays as it is.
 
@@ -139,8 +133,7 @@ def ensure_released(settings: Settings, ledger: Ledger, announce: Callable[[str]
         The assignments released now.
     """
     gradebook.ensure_course(settings)
-    known = set(gradebook.assignment_names(settings))
-    new = [name for name in assignments(settings) if name not in known]
+    new = sorted(set(assignments(settings)) - ledger.ever_released())
     for name in new:
         announce(name)
         generate(settings, name)

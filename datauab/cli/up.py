@@ -71,7 +71,9 @@ def prepare(settings: Settings) -> None:
     released = course.ensure_released(settings, ledger, lambda name: console.print(f"  releasing [bold]{name}[/]"))
     if released:
         console.print(f"released {len(released)} assignments")
-    for name, row in baselines.ensure_baselines(settings, ledger, competitions, prepared):
+    constants = {name: item.baselines for name, item in prepared.items()}
+    rows = {name: item.manifest.rows["test"] for name, item in prepared.items()}
+    for name, row in baselines.ensure_baselines(settings, ledger, competitions, constants, rows):
         console.print(f"  baseline of [bold]{name}[/]: {row}")
 
 

@@ -57,6 +57,11 @@ class Archives:
         with self._database.reading() as connection:
             return [Release(*row) for row in connection.execute(query)]
 
+    def ever_released(self) -> set[str]:
+        """Name the assignments that were released at any time, withdrawn ones too."""
+        with self._database.reading() as connection:
+            return set(connection.execute(select(release.c.assignment).distinct()).scalars())
+
     def release_archive(self, assignment: str) -> bytes:
         """Read the archive of a released assignment.
 
