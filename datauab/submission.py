@@ -148,6 +148,17 @@ def validate(predictions: Any, *, competition: Competition, rows: int) -> Array:
     return array
 
 
+def to_numbers(predictions: Any, variable: str) -> Array:
+    """Convert array-like `predictions` to a numpy array of numbers, of whatever shape.
+
+    Raises
+    ------
+    InvalidSubmission
+        Where it cannot be made an array, or holds anything but numbers.
+    """
+    return _Check(variable, rows=0).numbers(_to_numpy(predictions, variable))
+
+
 class _Check:
     """Checks of one variable; each returns the array it accepts, or raises."""
 
