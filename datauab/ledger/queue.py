@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select, true
 
 from datauab.errors import LedgerError
 from datauab.ledger.attempts import find_attempt, utc_now
@@ -40,12 +40,10 @@ class Queue:
         now = utc_now()
         with self._database.writing() as connection:
             _expire(connection, now)
-            wanted = queue.c.token.is_(None)
-            if attempt_id is not None:
-                wanted = and_(wanted, queue.c.attempt_id == attempt_id)
+            wanted = queue.c.attempt_id == attempt_id if attempt_id is not None else true()
             query = (
                 select(queue.c.attempt_id)
-                .where(wanted)
+                .where(queue.c.token.is_(None), wanted)
                 .order_by(queue.c.priority, queue.c.attempt_id)
                 .limit(1)
                 .with_for_update(skip_locked=True)

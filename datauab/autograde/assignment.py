@@ -1,0 +1,95 @@
+"""What grading a submission takes: the competition, its solution, its autograder cells, and the submitted files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from datauab.competition import Competition
+from datauab.errors import InvalidSubmission
+from datauab.settings import Limits, Settings
+from datauab.solutions import Solution, read
+
+_MIB = 2**20
+_OWN_FILES = (".attempt", "timestamp.txt")  # the platform's, beside the student's
+
+
+@dataclass(frozen=True)
+class AutograderCell:
+    """An autograder cell as its author wrote it.
+
+    Attributes
+    ----------
+    source : str
+        From the source notebook, never from the submission.
+    max_points : float
+        Points that it is worth.
+    """
+
+    source: str
+    max_points: float
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What grading a submission of one competition takes.
+
+    Attributes
+    ----------
+    cells : mapping of str to AutograderCell
+        By their ``grade_id``.
+    limits : Limits
+        Of the run.
+    """
+
+    settings: Settings
+    competition: Competition
+    solution: Solution
+    cells: Mapping[str, AutograderCell]
+    limits: Limits
+
+    @classmethod
+    def open(cls, settings: Settings, competition: Competition, cells: Mapping[str, AutograderCell]) -> Assignment:
+        """Read the solution and find the run's limits.
+
+        Raises
+        ------
+        GradingError
+            Where the solution is missing or damaged.
+        """
+        limits = competition.run.over(settings.limits)
+        return cls(settings, competition, read(settings, competition.name), cells, limits)
+
+
+def grade_id_of(cell: NotebookNode) -> str:
+    """The cell's ``grade_id``; empty where it has none."""
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+def public_line(competition: Competition, public: float) -> str:
+    """What a student reads of the score: the metric on the public part of the test rows."""
+    return f"Public score: {competition.metric.name} = {public:.{competition.metric.digits}f}"
+
+
+def read_files(folder: Path, most_bytes: int) -> dict[str, bytes]:
+    """Files beside a submitted notebook, by relative path: plain files only, and no notebook.
+
+    Links are left out, whatever they lead to.
+    """
+    found: dict[str, bytes] = {}
+    left = most_bytes
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        plain_file = path.is_file() and not any(
+            part.is_symlink() for part in (path, *path.parents[: len(inside.parts)])
+        )
+        if not plain_file or path.suffix == ".ipynb" or inside.parts[0] in _OWN_FILES:
+            continue
+        if path.stat().st_size > left:
+            raise InvalidSubmission(f"the files beside the notebook take more than {most_bytes // _MIB} MiB")
+        found[inside.as_posix()] = path.read_bytes()
+        left -= len(found[inside.as_posix()])
+    return found
