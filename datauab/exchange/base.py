@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from difflib import get_close_matches
 from fnmatch import fnmatch
 from functools import cached_property
@@ -81,14 +82,18 @@ class Exchange(ABCExchange):
 
     def start(self) -> Any:
         """Run the action; every failure becomes nbgrader's own error with a message that a person can act on."""
+        return self.told_plainly(super().start)
+
+    def told_plainly(self, action: Callable[[], Any]) -> Any:
+        """Call `action`; raises only nbgrader's own error, with a message that a person can act on."""
         try:
-            return super().start()
+            return action()
         except ClubError as error:
             self.log.fatal(str(error))
             message = str(error)
         except ExchangeError as error:
             message = str(error)
-        # Raised anew because JupyterLab shows the whole traceback: this one has a single line of ours.
+        # Raised anew because JupyterLab shows the whole traceback: this one has a line or two of ours.
         raise ExchangeError(message) from None
 
     def fail(self, msg: str) -> NoReturn:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from nbgrader.exchange.abc import ExchangeCollect as ABCExchangeCollect
 from nbgrader.utils import parse_utc
+from sqlalchemy.exc import SQLAlchemyError
 
 from datauab.archive import read_archive
 from datauab.errors import ClubError
 from datauab.exchange.base import Exchange
 from datauab.exchange.files import ATTEMPT_FILE, RESERVED, TIMESTAMP_FILE, write_folder
 from datauab.exchange.records import Submission
+from datauab.gradebook import opened
+from datauab.settings import load_settings
 
 
 class ExchangeCollect(Exchange, ABCExchangeCollect):
@@ -32,9 +35,18 @@ class ExchangeCollect(Exchange, ABCExchangeCollect):
 
     def due_date(self) -> datetime | None:
         """Give the assignment's due date in UTC, from nbgrader's gradebook; None where it has none."""
-        from datauab.gradebook import due_date
-
-        return due_date(self.coursedir.db_url, self.coursedir.course_id, self.coursedir.assignment_id)
+        try:
+            with opened(load_settings(Path(self.coursedir.root))) as gradebook:
+                for assignment in gradebook.assignments:
+                    if assignment.name == self.coursedir.assignment_id and assignment.duedate:
+                        due: datetime = assignment.duedate
+                        return due.replace(tzinfo=UTC)
+        except SQLAlchemyError as error:
+            raise ClubError(
+                f"--before-duedate: expected the gradebook of {self.coursedir.root}, found none to read ({error}); "
+                "leave the option out, or run the command where the gradebook is"
+            ) from None
+        return None
 
     def copy_files(self) -> None:
         """Write ``submitted/<student>/<assignment>/`` for each."""
@@ -86,6 +98,5 @@ def _choose(items: list[Submission], due: datetime | None) -> Submission:
     newest = max(items, key=lambda item: (item.received_at, item.id))
     if due is None:
         return newest
-    limit = due.replace(tzinfo=UTC) if due.tzinfo is None else due
-    in_time = [item for item in items if item.received_at <= limit]
+    in_time = [item for item in items if item.received_at <= due]
     return max(in_time, key=lambda item: (item.received_at, item.id)) if in_time else newest

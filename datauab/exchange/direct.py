@@ -36,7 +36,7 @@ class LedgerExchange:
 
     def withdraw_release(self, assignment: str) -> None:
         """Take a released assignment back; submissions stay."""
-        self._ledger.withdraw_release(assignment)
+        self._ledger.withdraw_release(assignment, by="operator")
 
     def submissions(self, assignment: str | None = None, *, everyone: bool = False) -> list[Submission]:
         """List everyone's submissions, oldest first; nobody has own ones here."""
@@ -84,6 +84,7 @@ def _submission(attempt: Attempt) -> Submission:
         reason=attempt.reason,
         has_feedback=attempt.has_feedback,
         sha256=attempt.sha256,
+        kind=attempt.kind,
         points=attempt.points,
         max_points=attempt.max_points,
         public=attempt.public,

@@ -40,7 +40,7 @@ class ExchangeList(ABCExchangeList, Exchange):
     def start(self) -> list[Entry]:
         """List or remove, as configured."""
         try:
-            entries: list[Entry] = super().start()
+            entries: list[Entry] = self.told_plainly(super().start)
         except ExchangeError as error:
             # Only the Assignment List and the formgrader's feedback make a lister without an application above it.
             if isinstance(self.parent, ExchangeFactory):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from nbgrader.exchange.abc import ExchangeReleaseAssignment as ABCExchangeReleaseAssignment
 from nbgrader.exchange.abc import ExchangeReleaseFeedback as ABCExchangeReleaseFeedback
+from nbgrader.utils import parse_utc
 
 from datauab.archive import make_archive
 from datauab.exchange.base import Exchange
@@ -118,5 +121,12 @@ def _graded(item: _Feedback, submissions: list[Submission]) -> Submission | None
     # ever reaching another, whatever lies in the folder.
     own = [submission for submission in submissions if submission.student == item.student]
     by_number = [submission for submission in own if str(submission.id) == item.attempt]
-    by_time = [submission for submission in own if submission.timestamp == item.timestamp]
+    by_time = [submission for submission in own if parse_utc(submission.timestamp) == _time(item.timestamp)]
     return next(iter(by_number or by_time), None)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return cast(datetime | None, parse_utc(text)) if text else None
+    except (ValueError, OverflowError):
+        return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ def course(tmp_path: Path) -> Path:
         (folder / "img").mkdir(parents=True)
         (folder / "greeting.ipynb").write_bytes(notebook_bytes())
         (folder / "img" / "cover.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (root / "gradebook").mkdir()
     (root / "source" / "greeting" / "competition.toml").write_text(TOML)
     (root / "nbgrader_config.py").write_text(
         "from datauab.exchange import configure_exchange\n"
@@ -42,7 +44,7 @@ def settings(course: Path) -> Settings:
 def door(settings: Settings) -> Iterator[Door]:
     """Start the real web service over the real ledger, with tokens of the form ``token-NAME``."""
     from datauab.ledger import Ledger
-    from datauab.web import create_app
+    from datauab.web.app import create_app
     from datauab.web.auth import Identity, SignIn
 
     class Names:
@@ -59,22 +61,28 @@ def door(settings: Settings) -> Iterator[Door]:
         async def finish(self, code: str, state: str) -> tuple[str, str] | None:
             return None
 
-    with Served(create_app(settings, authenticator=Names())) as served:
-        address = f"http://127.0.0.1:{served.port}{settings.web_prefix}"
-        ledger = Ledger.open(settings)
-        yield Door(address, served.port, ledger)
+    with Ledger.open(settings) as ledger, Served(create_app(settings, ledger, Names())) as served:
+        yield Door(f"http://127.0.0.1:{served.port}{settings.web_prefix}", ledger)
 
 
 @pytest.fixture
-def person(tmp_path: Path, course: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
+def stranger(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Make this process one that no hub started, with a home of its own."""
+    for key in list(os.environ):
+        if key.startswith(("JUPYTERHUB_", "DATAUAB_")):
+            monkeypatch.delenv(key)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    # nbgrader calls alembic by its bare name, as from an activated environment
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+@pytest.fixture
+def person(tmp_path: Path, course: Path, stranger: None, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Person]:
     """Give a maker of people: ``person(name, address)``; without an address nobody answers."""
 
     def make(name: str, address: str) -> Person:
         return Person(name, tmp_path / "homes" / name, course, address, monkeypatch)
 
-    for key in list(os.environ):
-        if key.startswith(("JUPYTERHUB_", "DATAUAB_")):
-            monkeypatch.delenv(key)
     return make
 
 

@@ -4,49 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from exchange_people import Served, free_port
+from exchange_people import Answer, Fake, Served, free_port
 
 from datauab.errors import ClubError, InvalidSubmission, LimitReached, PhaseClosed
 from datauab.exchange.api import Unreachable, WebExchange
-
-Answer = tuple[int, Any]
-
-
-class Fake:
-    """A server that answers as it is told, and remembers what it was asked."""
-
-    def __init__(self, answer: Callable[[str, str, bytes, dict[str, str]], Answer]) -> None:
-        self.answer = answer
-        self.asked: list[tuple[str, str]] = []
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "lifespan":
-            while (await receive())["type"] != "lifespan.shutdown":
-                await send({"type": "lifespan.startup.complete"})
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        body, more = b"", True
-        while more:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        headers = {key.decode(): value.decode() for key, value in scope["headers"]}
-        self.asked.append((scope["method"], scope["path"]))
-        status, content = self.answer(scope["method"], scope["path"], body, headers)
-        data = content if isinstance(content, bytes) else json.dumps(content).encode()
-        sent = [(b"content-type", b"application/json")]
-        if status in range(300, 400):
-            sent.append((b"location", b"/hub/login"))
-        await send({"type": "http.response.start", "status": status, "headers": sent})
-        await send({"type": "http.response.body", "body": data})
 
 
 @contextlib.contextmanager
