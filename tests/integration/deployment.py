@@ -42,6 +42,7 @@ class Deployment:
         self.address = f"http://127.0.0.1:{self.port}"
         self.output = root / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.printed = ""
         root.mkdir(parents=True, exist_ok=True)
         for name in COURSE_FILES:
             shutil.copy(checkout / name, root / name)
