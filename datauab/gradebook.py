@@ -36,6 +36,9 @@ def opened(settings: Settings) -> Iterator[Any]:
     from nbgrader.api import Gradebook
 
     address = url(settings)
+    parsed = make_url(address)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     _record_version(address)
     with Gradebook(address, course_id=settings.course) as gradebook:
         yield gradebook
@@ -86,9 +89,9 @@ def all_points(settings: Settings) -> dict[tuple[str, str], Points]:
 
 def _marks(gradebook: Any) -> Iterator[tuple[tuple[str, str], Points]]:
     for assignment in gradebook.assignments:
-        for submission in gradebook.submission_dicts(assignment.id):
-            key = (str(assignment.name), str(submission["student"]))
-            yield key, (float(submission["score"]), float(submission["max_score"]))
+        for submission in gradebook.assignment_submissions(assignment.name):
+            key = (str(assignment.name), str(submission.student_id))
+            yield key, (float(submission.score or 0), float(submission.max_score or 0))
 
 
 def _record_version(address: str) -> None:

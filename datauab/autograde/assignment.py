@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nbformat import NotebookNode
+from numpy.typing import NDArray
 
+from datauab import scoring
+from datauab.autograde.outcome import Scores
 from datauab.competition import Competition
 from datauab.errors import InvalidSubmission
 from datauab.settings import Limits, Settings
-from datauab.solutions import Solution, read
+from datauab.solutions import Solution, ensure_secret, read
 
 _MIB = 2**20
 _OWN_FILES = (".attempt", "timestamp.txt")  # the platform's, beside the student's
@@ -93,3 +97,29 @@ def read_files(folder: Path, most_bytes: int) -> dict[str, bytes]:
         found[inside.as_posix()] = path.read_bytes()
         left -= len(found[inside.as_posix()])
     return found
+
+
+def score_predictions(assignment: Assignment, predictions: NDArray[Any]) -> tuple[Scores, float]:
+    """Score checked predictions on both sides, and give the metric on all rows beside.
+
+    Raises
+    ------
+    GradingError
+        Where the solution or the split allow no finite score.
+    """
+    competition, solution = assignment.competition, assignment.solution
+    secret = ensure_secret(assignment.settings, "split")
+    rows = len(solution.array)
+    mask = scoring.public_mask(rows, competition.public_share, secret, competition.name, solution.array)
+    found = scoring.score(competition, solution.array, predictions, mask)
+    kept = Scores(
+        metric=found.metric,
+        public=found.public,
+        private=found.private,
+        interval_low=found.interval[0],
+        interval_high=found.interval[1],
+        secondary={name: dict(sides) for name, sides in found.secondary.items()},
+        scorer_hash=scoring.scorer_hash(),
+        solution_hash=solution.sha256,
+    )
+    return kept, found.full

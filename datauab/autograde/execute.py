@@ -20,6 +20,9 @@ from datauab.competition import load_competition
 from datauab.errors import GradingError, InvalidSubmission
 from datauab.settings import Settings, load_settings
 
+_MIB = 2**20
+_MOST_FILES_MB = 4  # for each MiB that may be uploaded: archives are compressed
+_ORGANISERS = ("competition.toml", "metric.py")
 _OUTCOME = "datauab_outcome"
 
 
@@ -113,11 +116,15 @@ def open_assignment(settings: Settings, url: str, name: str, notebook: str) -> A
 
 
 def submission_files(settings: Settings, student: str, name: str) -> dict[str, bytes]:
-    """What lies beside the submitted notebook, over what lies beside the source.
+    """What lies beside the submitted notebook, under what lies beside the source.
 
     The autograded folder is no place to run in: its notebook holds the hidden tests.
     """
-    most = 4 * settings.upload_mb * 2**20
-    own = read_files(settings.root / "submitted" / student / name, most)
-    given = read_files(settings.source / name, most)
-    return {**own, **{path: content for path, content in given.items() if path != "competition.toml"}}
+    own = read_files(settings.root / "submitted" / student / name, _MOST_FILES_MB * settings.upload_mb * _MIB)
+    return {**own, **source_files(settings, name)}
+
+
+def source_files(settings: Settings, name: str) -> dict[str, bytes]:
+    """What students are given beside the notebook."""
+    found = read_files(settings.source / name, _MOST_FILES_MB * settings.upload_mb * _MIB)
+    return {path: content for path, content in found.items() if path not in _ORGANISERS}

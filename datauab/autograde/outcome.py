@@ -36,7 +36,7 @@ class Outcome(BaseModel):
     marks : dict
         Points by autograder cell.
     max_points : float
-        Points that all autograder cells are worth together.
+        Points that all autograder cells are worth together; 0 for what earns none: a predictions file, a baseline.
     seconds : dict
         Wall time by stage: ``start``, ``cells``, ``export``, ``score``.
     """
@@ -58,7 +58,8 @@ class Outcome(BaseModel):
         """What the ledger keeps of a scored submission."""
         if self.scores is None:
             raise ValueError("expected scores: this submission failed")
-        return ScoreRecord(**self.scores.model_dump(), points=self.points, max_points=self.max_points)
+        earned = (self.points, self.max_points) if self.max_points else (None, None)
+        return ScoreRecord(**self.scores.model_dump(), points=earned[0], max_points=earned[1])
 
 
 def write_outcome(outcome: Outcome, path: Path) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 from nbformat import NotebookNode
 from numpy.typing import NDArray
 
-from datauab import scoring
-from datauab.autograde.assignment import Assignment, grade_id_of, public_line
+from datauab.autograde.assignment import Assignment, grade_id_of, public_line, score_predictions
 from datauab.autograde.export import ARRAY, PROBLEM
 from datauab.autograde.kernels import SCRATCH, student_job
 from datauab.autograde.limits import RunStopped, hint
@@ -25,7 +24,6 @@ from datauab.autograde.wire import Kernel, Reply
 from datauab.competition import Competition
 from datauab.errors import GradingError, InvalidSubmission
 from datauab.settings import Limits
-from datauab.solutions import ensure_secret
 from datauab.submission import read_npy, validate
 
 _MIB = 2**20
@@ -77,7 +75,9 @@ def run_notebook(
         _close_cells(notebook, assignment, progress)
         scores: Scores | None = None
         if progress.predictions is not None:
-            scores, full = _score(assignment, progress.predictions, progress)
+            since = time.monotonic()
+            scores, full = score_predictions(assignment, progress.predictions)
+            progress.spend("score", since)
             trusted.give(progress.predictions)
             for line in _mark(notebook, assignment, trusted, progress, full):
                 report(line)
@@ -194,27 +194,6 @@ def _close_cells(notebook: NotebookNode, assignment: Assignment, progress: _Prog
     for cell in notebook.cells:
         if cell.cell_type == "code" and "outputs" not in cell:
             cell.outputs = []
-
-
-def _score(assignment: Assignment, predictions: NDArray[Any], progress: _Progress) -> tuple[Scores, float]:
-    """Score on both sides, and the metric on all rows, with which autograder cells must agree."""
-    began = time.monotonic()
-    competition, solution = assignment.competition, assignment.solution
-    secret = ensure_secret(assignment.settings, "split")
-    mask = scoring.public_mask(len(solution.array), competition.public_share, secret, competition.name, solution.array)
-    found = scoring.score(competition, solution.array, predictions, mask)
-    progress.spend("score", began)
-    kept = Scores(
-        metric=found.metric,
-        public=found.public,
-        private=found.private,
-        interval_low=found.interval[0],
-        interval_high=found.interval[1],
-        secondary={name: dict(sides) for name, sides in found.secondary.items()},
-        scorer_hash=scoring.scorer_hash(),
-        solution_hash=solution.sha256,
-    )
-    return kept, found.full
 
 
 def _mark(

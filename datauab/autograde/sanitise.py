@@ -24,25 +24,28 @@ class Sanitise(NbGraderPreprocessor):
         info = resources["nbgrader"]
         with Gradebook(info["db_url"]) as gradebook:
             known = known_cells(gradebook, info["notebook"], info["assignment"])
-        found: dict[str, NotebookNode] = {}
-        cells = []
-        for cell in reversed(nb.cells):
-            grade_id = _grade_id(cell)
-            if grade_id not in known or grade_id in found:
-                cells.append(clean_cell(cell))
-            else:
-                found[grade_id] = restored(cell, known[grade_id])
-                cells.append(found[grade_id])
-        cells.reverse()
-        nb.cells = add_missing(cells, known)
-        for number, cell in enumerate(nb.cells):
-            cell.id = f"cell-{number}"
-        nb.metadata = NotebookNode(
-            kernelspec={"name": "python3", "display_name": "Python 3", "language": "python"},
-            language_info={"name": "python"},
-        )
-        nb.nbformat, nb.nbformat_minor = 4, 5
-        return nb, resources
+        return sanitised(nb, known), resources
+
+
+def sanitised(nb: NotebookNode, known: dict[str, NotebookNode]) -> NotebookNode:
+    """Keep of `nb` the student's sources and order of cells; `known` says the rest. Changes `nb` in place."""
+    found: dict[str, NotebookNode] = {}
+    cells = []
+    for cell in reversed(nb.cells):
+        grade_id = _grade_id(cell)
+        if grade_id not in known or grade_id in found:
+            cells.append(clean_cell(cell))
+        else:
+            found[grade_id] = restored(cell, known[grade_id])
+            cells.append(found[grade_id])
+    cells.reverse()
+    nb.cells = add_missing(cells, known)
+    for number, cell in enumerate(nb.cells):
+        cell.id = f"cell-{number}"
+    kernelspec = NotebookNode(name="python3", display_name="Python 3", language="python")
+    nb.metadata = NotebookNode(kernelspec=kernelspec, language_info=NotebookNode(name="python"))
+    nb.nbformat, nb.nbformat_minor = 4, 5
+    return nb
 
 
 def known_cells(gradebook: Any, notebook: str, assignment: str) -> dict[str, NotebookNode]:
