@@ -5,6 +5,7 @@ nbgrader keeps the marks; the ledger keeps attempts and scores in the same datab
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,11 @@ from typing import Any
 
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DatabaseError
 
 from datauab.settings import Settings
+
+_TRIES = 5
 
 Points = tuple[float, float]
 """Marks earned, and marks that can be earned."""
@@ -33,14 +37,11 @@ def url(settings: Settings) -> str:
 @contextmanager
 def opened(settings: Settings) -> Iterator[Any]:
     """Open nbgrader's ``Gradebook`` of the course; makes its tables and the course where they are missing."""
-    from nbgrader.api import Gradebook
-
     address = url(settings)
     parsed = make_url(address)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    _record_version(address)
-    with Gradebook(address, course_id=settings.course) as gradebook:
+    with _open(address, settings.course) as gradebook:
         yield gradebook
 
 
@@ -94,18 +95,36 @@ def _marks(gradebook: Any) -> Iterator[tuple[tuple[str, str], Points]]:
             yield key, (float(submission.score or 0), float(submission.max_score or 0))
 
 
+def _open(address: str, course: str) -> Any:
+    from nbgrader.api import Gradebook, InvalidEntry
+
+    for left in reversed(range(_TRIES)):
+        try:
+            _record_version(address)
+            return Gradebook(address, course_id=course)
+        except (DatabaseError, InvalidEntry):  # nbgrader makes tables and course unguarded; another process was faster
+            if not left:
+                raise
+            time.sleep(0.2)
+    raise AssertionError("unreachable")
+
+
 def _record_version(address: str) -> None:
     # nbgrader notes the version of its tables only where it finds an empty database, which the ledger's tables prevent;
     # without the note `nbgrader db upgrade` would try every migration again.
     engine = create_engine(address)
     try:
-        with engine.begin() as connection:
-            if inspect(connection).has_table("alembic_version"):
-                return
-            if inspect(connection).has_table("assignment"):
+        with engine.connect() as connection:
+            if engine.dialect.name == "sqlite":
+                # Python's driver would commit the table before its row; a kill between them would leave it empty.
+                connection.connection.driver_connection.isolation_level = None  # type: ignore[union-attr]
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            names = inspect(connection).get_table_names()
+            if "alembic_version" in names or "assignment" in names:
                 return
             connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)"))
             connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": _head()})
+            connection.commit()
     finally:
         engine.dispose()
 

@@ -1,0 +1,79 @@
+"""Deployments on SQLite and on a real PostgreSQL server, for every test of the ledger."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from datauab.ledger import Ledger, ScoreRecord
+from datauab.settings import Settings
+
+_numbers = count()
+
+
+def _as_postgres(*command: str | Path) -> None:
+    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    done = subprocess.run([*user, *map(str, command)], capture_output=True, text=True, cwd="/", check=False)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Path]:
+    """Give the folder of the socket of Debian's own server, with an empty cluster."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not found:
+        pytest.fail("no PostgreSQL server: apt-get install postgresql, or leave these tests out: -m 'not postgres'")
+    programs = found[-1]
+    folder = Path(tempfile.mkdtemp(prefix="club-pg-"))  # not pytest's: the server's account must reach it
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        data = folder / "data"
+        _as_postgres(programs / "initdb", "-D", data, "-A", "trust", "-U", "club", "-E", "UTF8", "--no-sync")
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        _as_postgres(programs / "pg_ctl", "-D", data, "-l", folder / "log", "-w", "-o", options, "start")
+        yield folder
+        _as_postgres(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Give a new deployment on each kind of database."""
+    if request.param == "sqlite":
+        return Settings(root=tmp_path)
+    server: Path = request.getfixturevalue("postgres_server")
+    name = f"club_{os.getpid()}_{next(_numbers)}"
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
+    _as_postgres(programs / "createdb", "-h", server, "-U", "club", name)
+    return Settings(root=tmp_path, database=f"postgresql:///{name}?host={server}&user=club")
+
+
+@pytest.fixture
+def ledger(deployment: Settings) -> Iterator[Ledger]:
+    with Ledger.open(deployment) as opened:
+        yield opened
+
+
+@pytest.fixture
+def result() -> ScoreRecord:
+    return ScoreRecord(
+        public=0.81,
+        private=0.79,
+        interval_low=0.7,
+        interval_high=0.9,
+        metric="r2",
+        scorer_hash="a" * 64,
+        solution_hash="b" * 64,
+        secondary={"rmse": {"public": 310.5, "private": 320.5}},
+        points=8.0,
+        max_points=10.0,
+    )
