@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
+from datauab.keys import ensure_secret
 from datauab.ledger import Ledger
 from datauab.settings import Settings
 from datauab.web import api, exchange_api, pages
@@ -19,7 +20,6 @@ from datauab.web.catalogue import Catalogue
 from datauab.web.club import HERE, Club, utc_now
 from datauab.web.live import BoardWatch, fingerprint
 from datauab.web.problems import Problem, install_problem_handlers
-from datauab.web.receipts import read_key
 from datauab.web.render import make_environment
 from datauab.web.security import SecurityHeaders
 from datauab.web.session import begin_sign_in, finish_sign_in, sign_out
@@ -55,7 +55,7 @@ def create_app(
         ledger=ledger,
         auth=auth,
         catalogue=Catalogue(settings),
-        key=read_key(settings.secrets / "receipts"),
+        key=ensure_secret(settings, "receipts"),
         watch=BoardWatch(lambda name: _board_mark(ledger, name)),
         answered=Answered(),
         clock=clock,

@@ -129,7 +129,7 @@ def draw_history(history: ScoreHistory, *, narrow: bool) -> Markup:
 
 
 def score_range(history: ScoreHistory) -> tuple[float, float]:
-    """Range of the vertical axis: all improvements and baselines, and attempts but for the worst tenth.
+    """Range of the vertical axis: the best attempts but for the worst tenth, and the baselines near them.
 
     One attempt with an R² of minus a million must not flatten everybody else's line.
     """
@@ -138,7 +138,7 @@ def score_range(history: ScoreHistory) -> tuple[float, float]:
     spread = abs(usual[0] - usual[-1]) if usual else 0.0
     best = history.improvements[-1].score
     values = [best, *usual]
-    reach = 3 * spread or abs(best) or 1.0
+    reach = 1.2 * spread or abs(best) or 1.0
     values += [score for _, score in history.baselines if abs(score - best) <= reach]
     low, high = min(values), max(values)
     pad = 0.06 * (high - low) or abs(high) * 0.05 or 1.0
@@ -158,7 +158,7 @@ def nice_ticks(low: float, high: float, most: int) -> list[float]:
 def time_ticks(start: datetime, end: datetime, most: int, zone: ZoneInfo) -> list[datetime]:
     """Round moments of `zone` in [start, end], at most `most` of them; the step is a usual one of the clock."""
     span = end - start
-    step = next((one for one in _TIME_STEPS if span / one <= most - 1), span)
+    step = next((one for one in _TIME_STEPS if span / one <= most), span)
     local = start.astimezone(zone)
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     offset = (local.replace(tzinfo=None) - midnight.replace(tzinfo=None)) // step
@@ -194,7 +194,7 @@ def _frame(history: ScoreHistory, narrow: bool) -> Frame:
     start = min([history.improvements[0].at, *(at for at, _ in history.attempts)])
     end = max(history.until, history.improvements[-1].at, start + timedelta(minutes=5))
     start -= (end - start) * 0.02
-    sizes = (360.0, 300.0, 44.0, 96.0) if narrow else (920.0, 340.0, 58.0, 188.0)
+    sizes = (360.0, 300.0, 44.0, 96.0) if narrow else (800.0, 320.0, 52.0, 190.0)
     width, height, left, right = sizes
     return Frame(width, height, left, right, 40, 34, start, end, low, high, narrow)
 
@@ -254,19 +254,17 @@ def _labels(frame: Frame, history: ScoreHistory) -> list[str]:
         for name, score in history.baselines
         if frame.low <= score <= frame.high
     ]
-    lines = 2 if frame.narrow else 1
-    places = spread_labels(
-        [y for y, *_ in wanted], LABEL_GAP * lines, frame.top, frame.height - frame.bottom - LABEL_GAP * (lines - 1)
-    )
+    gap, below = (33.0, 15.0) if frame.narrow else (LABEL_GAP, 0.0)
+    places = spread_labels([y for y, *_ in wanted], gap, frame.top, frame.height - frame.bottom - below)
     x = frame.width - frame.right + 8
     parts = []
     for (_, name, score, style), y in zip(wanted, places, strict=True):
         number = _number(score, history.digits)
         if frame.narrow:
             parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}</text>')
-            parts.append(f'<text class="chart-label" x="{x:g}" y="{y + 18:.1f}">{escape(_short(name, 13))}</text>')
+            parts.append(f'<text class="chart-label" x="{x:g}" y="{y + 18:.1f}">{escape(_short(name, 12))}</text>')
         else:
-            parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}  {escape(_short(name, 18))}</text>')
+            parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}  {escape(_short(name, 20))}</text>')
     return parts
 
 

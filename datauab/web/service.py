@@ -31,6 +31,8 @@ class Server(uvicorn.Server):
 
 def main() -> None:
     """Serve on loopback until SIGTERM; the hub's proxy is the only way in."""
+    import nbformat  # noqa: F401 - loading it takes a second, which the first submission should not wait for
+
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = load_settings()
     with Ledger.open(settings) as ledger:
