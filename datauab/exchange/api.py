@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -20,7 +20,9 @@ MAX_DOWNLOAD = 512 * 2**20
 PAUSES = (0.3, 1.0, 2.5)
 """Seconds between tries; a JupyterLab page waits for the sum of them before it hears that nobody answers."""
 
-_GATEWAY = frozenset({502, 503, 504})
+PATIENCE = 20.0
+"""Seconds after which a request that brought no answer is not tried again."""
+
 _STUDENTS_ERRORS: dict[str, type[ClubError]] = {
     kind.__name__: kind for kind in (InvalidSubmission, PhaseClosed, LimitReached)
 }
@@ -61,7 +63,7 @@ class WebExchange:
         self._client = httpx.Client(
             base_url=self.where + "api/v1/exchange/",
             headers={"Authorization": f"token {token}", "Accept": "application/json, application/zip"},
-            timeout=httpx.Timeout(60.0, connect=5.0),
+            timeout=httpx.Timeout(30.0, connect=5.0),
             trust_env=not local,
         )
 
@@ -118,7 +120,7 @@ class WebExchange:
         headers = {"Idempotency-Key": f"{digest}-{time.time_ns()}"}
         path = f"assignments/{quote(assignment, safe='')}/submissions"
         perhaps_taken = False
-        for pause in (*self._pauses, None):
+        for pause in self._tries():
             try:
                 receipt = _parse(Receipt, self._once("POST", path, content=archive, headers=headers))
                 return _same_content(receipt, digest)
@@ -145,7 +147,7 @@ class WebExchange:
 
     def _retry(self, method: str, path: str, **request: Any) -> bytes:
         # Only for requests that may be carried out twice without harm.
-        for pause in (*self._pauses, None):
+        for pause in self._tries():
             try:
                 return self._once(method, path, **request)
             except _NoAnswer as error:
@@ -153,6 +155,15 @@ class WebExchange:
                     raise self._unreachable(error) from None
                 time.sleep(pause)
         raise AssertionError("the last try either answers or raises")
+
+    def _tries(self) -> Iterator[float | None]:
+        """Give, for each try, the seconds to wait if it brings no answer; None for the last."""
+        last = time.monotonic() + PATIENCE
+        for pause in self._pauses:
+            if time.monotonic() > last:
+                break
+            yield pause
+        yield None
 
     def _once(self, method: str, path: str, **request: Any) -> bytes:
         if "content" in request:
@@ -166,15 +177,16 @@ class WebExchange:
             raise _NoAnswer(str(error) or type(error).__name__, sent=True) from None
         except httpx.InvalidURL as error:
             raise ClubError(f"DATAUAB_WEB_URL: expected the address of the web service, found {self.where}") from error
-        if response.status_code in _GATEWAY:
-            raise _NoAnswer(f"the proxy answers {response.status_code}", sent=True)
+        if response.status_code >= 500:
+            said = _words(body).get("message", "")
+            raise _NoAnswer(f"HTTP {response.status_code}{said and ': '}{said}", sent=True)
         if response.status_code not in range(200, 300):
             raise _refusal(response.status_code, body, self.where)
         return body
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(
-            f"The club's service at {self.where} does not answer ({error}; asked {len(self._pauses) + 1} times). "
+            f"The club's service at {self.where} does not answer as it should ({error}). "
             "Try again in a minute; if it stays so, tell your instructor. Nothing was lost."
         )
 
@@ -194,14 +206,10 @@ def _refusal(status: int, body: bytes, where: str) -> ClubError:
             f"The club's service at {where} did not accept this server's token (HTTP {status}). "
             "Stop your server on the hub's control panel, start it again and retry."
         )
-    try:
-        answer: Mapping[str, Any] = TypeAdapter(dict[str, Any]).validate_json(body)
-    except ValidationError:
-        answer = {}
-    kind = _STUDENTS_ERRORS.get(str(answer.get("error")), ClubError)
-    message = answer.get("message") or answer.get("detail")
-    if message:
-        return kind(str(message))
+    answer = _words(body)
+    kind = _STUDENTS_ERRORS.get(answer.get("error", ""), ClubError)
+    if answer.get("message"):
+        return kind(answer["message"])
     meaning = {
         403: "your account may not do this",
         404: "there is nothing of that name, or it is not yours",
@@ -210,6 +218,13 @@ def _refusal(status: int, body: bytes, where: str) -> ClubError:
         429: "your limit is reached",
     }.get(status, "the service could not carry it out; try again, and if it stays so tell your instructor")
     return kind(f"The club's service at {where} refused (HTTP {status}): {meaning}.")
+
+
+def _words(body: bytes) -> dict[str, str]:
+    try:
+        return {key: str(value) for key, value in TypeAdapter(dict[str, Any]).validate_json(body).items()}
+    except ValidationError:
+        return {}
 
 
 def _same_content(receipt: Receipt, digest: str) -> Receipt:

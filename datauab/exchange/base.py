@@ -91,6 +91,12 @@ class Exchange(ABCExchange):
         except ClubError as error:
             self.log.fatal(str(error))
             message = str(error)
+        except OSError as error:
+            message = (
+                f"{error.filename or 'a file'}: cannot be read or written ({error.strerror or error}); make room "
+                "or put it right, then try again"
+            )
+            self.log.fatal(message)
         except ExchangeError as error:
             message = str(error)
         # Raised anew because JupyterLab shows the whole traceback: this one has a line or two of ours.

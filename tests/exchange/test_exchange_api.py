@@ -212,6 +212,21 @@ def test_an_answer_lost_before_anything_was_kept_is_sent_again_under_the_same_ke
     assert len(inner.kept) == 1
 
 
+def test_a_service_that_fails_says_why_after_it_was_asked_again() -> None:
+    fake = always(500, {"error": "LedgerError", "message": "the disk is full"})
+    with client_of(fake) as client, pytest.raises(Unreachable, match="HTTP 500: the disk is full"):
+        client.releases()
+    assert len(fake.asked) == 3
+
+
+def test_a_service_that_hangs_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("datauab.exchange.api.PATIENCE", -1.0)
+    fake = always(503, b"")
+    with client_of(fake) as client, pytest.raises(Unreachable):
+        client.releases()
+    assert len(fake.asked) == 1
+
+
 def test_an_answer_lost_for_good_says_that_it_is_not_certain() -> None:
     def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
         return (200, []) if method == "GET" else (504, b"")

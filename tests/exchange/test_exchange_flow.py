@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from exchange_people import COURSE, Door, Person, notebook_bytes, tree
+from exchange_people import COURSE, Answer, Door, Fake, Person, Served, notebook_bytes, tree
 from nbgrader.exchange.abc import ExchangeError
 
 from datauab.archive import make_archive, read_archive
@@ -217,6 +217,35 @@ def test_newer_feedback_replaces_older_when_fetched(ada: Person, door: Door) -> 
     assert {path.name: path.read_bytes() for path in folder.glob("*.html")} == {"greeting.html": b"second"}
 
 
+def test_feedback_that_changed_since_it_was_fetched_is_told(person: Callable[..., Person]) -> None:
+    pages = [make_archive({"greeting.html": b"first"}), make_archive({"greeting.html": b"second"})]
+    now = {"archive": pages[0]}
+    submission = {
+        "id": 1,
+        "assignment": "greeting",
+        "student": "ada",
+        "timestamp": "2026-05-01 12:00:00.000000 UTC",
+        "received_at": "2026-05-01T12:00:00Z",
+        "state": "scored",
+        "has_feedback": True,
+    }
+
+    def answer(method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        if path.endswith("/submissions"):
+            return 200, [{**submission, "feedback_sha256": hashlib.sha256(now["archive"]).hexdigest()}]
+        return 200, now["archive"]
+
+    with Served(Fake(answer)) as served:
+        ada = person("ada", f"http://127.0.0.1:{served.port}/services/club/")
+        ada.do("FetchFeedback")
+        assert not mine(ada)[0]["feedback_updated"]
+        now["archive"] = pages[1]
+        assert mine(ada)[0]["feedback_updated"]
+        assert ada.said("(feedback ready to be fetched)")
+        ada.do("FetchFeedback")
+        assert not mine(ada)[0]["feedback_updated"]
+
+
 def test_an_instructor_withdraws_and_the_submissions_stay(ada: Person, teacher: Person, door: Door) -> None:
     ada.do("FetchAssignment")
     ada.do("Submit")
@@ -276,6 +305,17 @@ def test_strict_refuses_where_one_of_several_notebooks_is_missing(ada: Person, t
     ada.do("Submit")
     assert ada.said("second.ipynb: MISSING")
     assert len(door.ledger.attempts()) == 1
+
+
+def test_a_place_that_cannot_be_written_is_named(ada: Person, door: Door) -> None:
+    (ada.home / COURSE).write_text("a file where the course's folder should be")
+    with pytest.raises(ExchangeError, match=f"{COURSE}.*cannot be read or written"):
+        ada.do("FetchAssignment", path_includes_course=True)
+    ada.do("FetchAssignment")
+    (ada.home / "receipts").write_text("a file where the receipts should be")
+    ada.do("Submit")
+    assert ada.said("the receipt could not be written")
+    assert ada.said(f"SHA-256     {door.ledger.attempts()[0].sha256}")
 
 
 def test_links_and_large_files_stay_at_home_and_the_student_is_told(ada: Person, door: Door) -> None:
