@@ -1,0 +1,123 @@
+"""Kill grader, web service and hub at random moments: nothing acknowledged is lost or graded twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import signal
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+import httpx
+import nbformat
+import pytest
+from deployment import Deployment
+from notebooks import FAIR, POOR, own_work
+
+from datauab import gradebook
+from datauab.archive import make_archive
+from datauab.ledger import Ledger
+from datauab.settings import load_settings
+
+pytestmark = [pytest.mark.hub, pytest.mark.sandbox, pytest.mark.timeout(900)]
+
+PASSWORD = "a good long password"
+VICTIMS = {"grader": r"datauab\.grader", "web service": r"datauab\.web", "hub": r"-m jupyterhub"}
+
+
+class Member:
+    """Somebody who talks to the web service with a token of the hub."""
+
+    def __init__(self, club: Deployment, name: str) -> None:
+        self.name = name
+        self.club = club
+        with httpx.Client(base_url=club.address, follow_redirects=True, timeout=60, trust_env=False) as browser:
+            link = club.invite_link().removeprefix(club.address)
+            hidden = dict(re.findall(r'type="hidden"\s+name="(\w+)"\s+value="([^"]*)"', browser.get(link).text))
+            form = {**hidden, "username": name, "password": PASSWORD, "repeated": PASSWORD}
+            browser.post(link.split("?")[0], data=form).raise_for_status()
+            browser.get("/hub/token")
+            xsrf = next(
+                cookie.value for cookie in browser.cookies.jar if cookie.name == "_xsrf" and "/hub" in cookie.path
+            )
+            answer = browser.post(
+                f"/hub/api/users/{name}/tokens", json={"note": "test"}, headers={"X-XSRFToken": str(xsrf)}
+            )
+            answer.raise_for_status()
+            self.token = answer.json()["token"]
+
+    def submit(self, archive: bytes, patience: float = 120) -> int:
+        """Hand in until it is acknowledged, as the exchange does: same key, so that a lost answer costs nothing."""
+        headers = {"Authorization": f"token {self.token}", "Idempotency-Key": uuid.uuid4().hex}
+        url = f"{self.club.address}/services/club/api/v1/exchange/assignments/bitcoin/submissions"
+        end = time.monotonic() + patience
+        last = ""
+        while time.monotonic() < end:
+            with contextlib.suppress(httpx.HTTPError):
+                answer = httpx.post(url, content=archive, headers=headers, timeout=20, trust_env=False)
+                if answer.status_code in (200, 201):
+                    return int(answer.json()["id"])
+                last = f"{answer.status_code} {answer.text[:300]}"
+                assert answer.status_code >= 500, last
+            time.sleep(0.3)
+        raise AssertionError(f"{self.name}: not acknowledged within {patience} s; last answer: {last}")
+
+
+def kill_at_random(club: Deployment, stop: threading.Event, killed: list[str], chance: random.Random) -> None:
+    while not stop.is_set():
+        time.sleep(chance.uniform(1.0, 4.0))
+        name = chance.choice(list(VICTIMS))
+        for pid in club.pids(VICTIMS[name]):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                if name not in killed[-1:]:
+                    killed.append(name)
+        if name == "hub":
+            time.sleep(8)
+
+
+def test_what_is_acknowledged_is_graded_once_whoever_dies(deploy: Callable[..., Deployment]) -> None:
+    club = deploy("kills", "bitcoin")
+    club.up()
+    released = club.root / "release" / "bitcoin" / "bitcoin.ipynb"
+    members = [Member(club, f"student{number}") for number in range(3)]
+    archives = [
+        make_archive({"bitcoin.ipynb": nbformat.writes(own_work(released, code)).encode()}) for code in (POOR, FAIR)
+    ]
+    stop, killed = threading.Event(), []
+    killer = threading.Thread(target=kill_at_random, args=(club, stop, killed, random.Random(20)), daemon=True)
+    killer.start()
+    acknowledged = []
+    for archive in archives:
+        for member in members:
+            acknowledged.append(member.submit(archive))
+            time.sleep(2)
+    stop.set()
+    killer.join()
+    assert len(set(killed)) == len(VICTIMS), f"the test did not kill all of {list(VICTIMS)}: {killed}"
+    assert len(set(acknowledged)) == len(acknowledged)
+
+    settings = load_settings(club.root, port=club.port)
+    with Ledger.open(settings) as ledger:
+        end = time.monotonic() + 400
+        while time.monotonic() < end:
+            states = {number: ledger.attempt(number).state for number in acknowledged}
+            if not set(states.values()) & {"queued", "running"}:
+                break
+            time.sleep(1)
+        reasons = [ledger.attempt(number).reason for number in acknowledged]
+        assert set(states.values()) == {"scored"}, (states, reasons, club.hub_log())
+        own = [item for item in ledger.attempts(competition="bitcoin") if item.origin != "baseline"]
+        assert sorted(item.id for item in own) == sorted(acknowledged)
+        scores = {item.member: item.public for item in own if item.id in acknowledged[3:]}
+        assert len(set(scores.values())) == 1, "the same notebook on the same data has one score"
+        board = [row.member for row in ledger.public_board("bitcoin") if row.member.startswith("student")]
+    assert {member.name for member in members} <= set(board)
+    for member in members:
+        assert gradebook.points(settings, "bitcoin", member.name) is not None
+    assert club.down() == 0
+    assert club.processes() == []
