@@ -141,7 +141,8 @@ def score_range(history: ScoreHistory) -> tuple[float, float]:
     reach = 1.2 * spread or abs(best) or 1.0
     values += [score for _, score in history.baselines if abs(score - best) <= reach]
     low, high = min(values), max(values)
-    pad = 0.06 * (high - low) or abs(high) * 0.05 or 1.0
+    # a range too thin for its numbers to differ in print would have no ticks
+    pad = 0.06 * (high - low) if high - low > 1e-9 * max(1.0, abs(high)) else max(0.05 * abs(high), 0.01)
     return low - pad, high + pad
 
 
