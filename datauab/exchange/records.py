@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from textwrap import shorten
 from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
@@ -63,13 +64,13 @@ class Submission(_Answer):
     feedback_sha256: str | None = None
 
     def describe_state(self) -> str:
-        """Say in a few words what became of the submission."""
+        """Say in a few words what became of the submission; the web service's page has a failure's full reason."""
         if self.state == "queued":
             return f"queued, place {self.queue_position}" if self.queue_position else "queued"
         if self.state == "running":
             return "being graded"
         if self.state == "failed":
-            return f"failed: {' '.join((self.reason or 'no reason given').split())}"
+            return f"failed: {shorten(self.reason or 'no reason given', 200, placeholder=' …')}"
         parts = ["graded"]
         if self.points is not None and self.max_points is not None:
             parts.append(f"{self.points:.4g} of {self.max_points:.4g} points")
