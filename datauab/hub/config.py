@@ -122,15 +122,11 @@ def update_spawner(c: Any, settings: Settings) -> None:
 
 
 def update_services(c: Any, settings: Settings) -> None:
-    """Run the web service and the grader, and name the course for nbgrader's Course List."""
-    from datauab.hub.pages import CourseHandler
+    """Run the web service and the grader.
 
-    c.JupyterHub.services = [
-        services.web_service(settings),
-        services.grader_service(settings),
-        services.course_service(settings),
-    ]
-    c.JupyterHub.extra_handlers = [(rf"/services/{settings.course}(?:/.*)?", CourseHandler)]
+    nbgrader's Course List needs no service of the course: it finds the formgrader of the instructor's own server.
+    """
+    c.JupyterHub.services = [services.web_service(settings), services.grader_service(settings)]
 
 
 def update_roles(c: Any, settings: Settings) -> None:
@@ -138,8 +134,7 @@ def update_roles(c: Any, settings: Settings) -> None:
 
     A server's token has what its owner has, at most; so what only formgraders may do is listed for all servers.
     """
-    course = settings.course
-    students, formgraders = f"nbgrader-{course}", f"formgrade-{course}"
+    students, formgraders = f"nbgrader-{settings.course}", f"formgrade-{settings.course}"
     c.JupyterHub.load_groups = {students: {"users": []}, formgraders: {"users": []}}
     c.JupyterHub.load_roles = [
         {"name": "user", "scopes": ["self", "access:services!service=club"]},
@@ -149,8 +144,6 @@ def update_roles(c: Any, settings: Settings) -> None:
             "name": "course-formgrader",
             "scopes": [
                 "list:services",
-                f"read:services!service={course}",
-                f"access:services!service={course}",
                 f"admin:groups!group={students}",
                 f"groups!group={students}",
             ],
@@ -167,7 +160,7 @@ _OF_EVERY_SERVER = (
     "access:services",
     "list:services",
 )
-_OF_FORMGRADERS_SERVERS = ("read:services", "list:groups", "read:groups", "admin:groups", "groups", "list:users")
+_OF_FORMGRADERS_SERVERS = ("list:groups", "read:groups", "admin:groups", "groups", "list:users")
 
 
 def update_pages(c: Any, settings: Settings) -> None:

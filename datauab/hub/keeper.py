@@ -21,6 +21,20 @@ GRACE_S = 8.0
 TICK_S = 0.5
 
 
+def start(command: list[str]) -> subprocess.Popen[bytes]:
+    """Start a command; bubblewrap's options go by a file, since who is inside can read its command line."""
+    if command[0] != "bwrap":
+        return subprocess.Popen(command)
+    end = command.index("--")
+    options = os.memfd_create("options")
+    try:
+        os.write(options, b"".join(part.encode() + b"\0" for part in command[1:end]))
+        os.lseek(options, 0, os.SEEK_SET)
+        return subprocess.Popen(["bwrap", "--args", str(options), *command[end:]], pass_fds=(options,))
+    finally:
+        os.close(options)
+
+
 def descendants(pid: int) -> Iterator[int]:
     """Yield the processes below `pid`, parents before children, the eldest child first."""
     for task in sorted(_children(pid)):
@@ -91,16 +105,18 @@ class Keeper:
         pause = TICK_S
         while True:
             began = time.monotonic()
-            self.child = subprocess.Popen(self.command)
+            self.child = start(self.command)
             status = self._watch(self.child)
             if self.stop_at is not None or not self.restart:
                 return status if status >= 0 else 128 - status
             # A service that cannot start is tried again ever more slowly, one that had worked at once.
             pause = TICK_S if time.monotonic() - began > 30 else min(pause * 2, 30.0)
             print(f"keeper: {self.command[-1]} ended with {status}; starting it again in {pause:.0f} s", flush=True)  # noqa: T201
-            time.sleep(pause)
-            if self.stop_at is not None:
-                return 0
+            resume = time.monotonic() + pause
+            while time.monotonic() < resume:
+                time.sleep(TICK_S)  # in steps, because a signal does not cut a sleep short
+                if self.stop_at is not None:
+                    return 0
 
     def _asked_to_stop(self, *_: object) -> None:
         again = self.stop_at is not None

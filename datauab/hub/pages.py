@@ -1,4 +1,4 @@
-"""Pages that the hub shows for the default sign-in, and the way from Course List to the formgrader."""
+"""Pages that the hub shows for the default sign-in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from jupyterhub import orm
 from jupyterhub.handlers.base import BaseHandler
-from jupyterhub.utils import url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
@@ -140,11 +139,3 @@ class PasswordHandler(_AccountHandler):
             if token.client_id != "jupyterhub":
                 self.db.delete(token)
         self.db.commit()
-
-
-class CourseHandler(BaseHandler):
-    """Sends an instructor from nbgrader's Course List on to the formgrader of their own server."""
-
-    def get(self) -> None:
-        """Redirect to JupyterLab, which opens the formgrader."""
-        self.redirect(url_concat(url_path_join(self.hub.base_url, "user-redirect/lab"), {"formgrader": "true"}))

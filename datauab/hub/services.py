@@ -11,6 +11,7 @@ from datauab.autograde import sandbox
 from datauab.autograde.sandbox import Bind, Sandbox, Tmpfs
 from datauab.hub import keeper
 from datauab.hub.accounts import private_folder
+from datauab.hub.ownership import course_account, give_course
 from datauab.keys import ensure_secret
 from datauab.settings import Settings
 
@@ -40,6 +41,7 @@ def web_sandbox(settings: Settings) -> Sandbox:
     they are when the service starts.
     """
     ensure_secret(settings, "receipts")  # exists before the wall is built, since only this file is let through
+    give_course(settings)
     shown = [
         path for folder in sorted(settings.source.glob("*")) for path in (folder / "competition.toml", folder / "img")
     ]
@@ -55,9 +57,10 @@ def web_sandbox(settings: Settings) -> Sandbox:
             Tmpfs("/tmp", 256),  # noqa: S108  the sandbox's own
             Tmpfs("/run", 16),
             # Over these lies an empty folder even where they do not exist yet: they may come while the service runs.
-            *(Tmpfs(str(private_folder(path)), 1, 0o700) for path in _hidden_from_web(settings)),
+            *(Tmpfs(str(private_folder(path)), 1, 0o755) for path in _hidden_from_web(settings)),
         ),
         symlinks=sandbox.base_symlinks(),
+        account=course_account(),
         inherit_env=True,
         share_network=True,
         hostname="club-web",
@@ -87,6 +90,7 @@ def web_service(settings: Settings) -> dict[str, Any]:
         "environment": {**sandbox.python_env(), **settings_environment(settings)},
         "cwd": "/",
         "oauth_no_confirm": True,
+        "timeout": 120,  # JupyterHub ends itself where the service does not answer by then
     }
 
 
@@ -103,12 +107,3 @@ def grader_service(settings: Settings) -> dict[str, Any]:
 
 def _launch(name: str) -> list[str]:
     return [*DIE_WITH_PARENT, sys.executable, "-m", "datauab.hub.launch", name]
-
-
-def course_service(settings: Settings) -> dict[str, Any]:
-    """Give the course's entry for nbgrader's Course List, which looks for a service of the course's name.
-
-    It has no process: its address is the hub's own, where `datauab.hub.pages.CourseHandler` sends the instructor on
-    to the formgrader of their own server.
-    """
-    return {"name": settings.course, "url": f"http://127.0.0.1:{settings.hub_port}", "display": False}

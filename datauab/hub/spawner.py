@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import LocalProcessSpawner
-from jupyterhub.utils import random_port
+from jupyterhub.utils import can_connect, random_port
 from traitlets import Instance, Integer
 
 from datauab.autograde import sandbox
+from datauab.errors import ClubError
 from datauab.hub import server_config, walls
 from datauab.hub.accounts import Accounts
+from datauab.hub.ownership import course_account
 from datauab.hub.server_config import Group
 from datauab.hub.services import keep, settings_environment
 from datauab.settings import Settings
@@ -52,20 +54,27 @@ class SandboxSpawner(LocalProcessSpawner):
     async def start(self) -> tuple[str, int]:
         """Start the server; gives address and port."""
         deployment, name = self.deployment, self.user.name
-        account = Accounts(deployment).machine_account(name) if sandbox.mode() == "account" else None
         server_config.write(deployment, self.group)
         if self.group == "instructor":
-            home = walls.prepare_home(deployment, name, os.getuid() if account else None)
+            home = walls.prepare_home(deployment, name, course_account())
             walls.link_course(deployment, home)
             wall = walls.instructor_sandbox(deployment, name)
             memory = deployment.student_memory_mb + deployment.limits.memory_mb
         else:
+            account = Accounts(deployment).machine_account(name) if sandbox.mode() == "account" else None
             walls.prepare_home(deployment, name, account)
             wall = walls.student_sandbox(deployment, name, account)
             memory = deployment.student_memory_mb
         self.port = self.port or random_port()
-        command = keep(wall.command([*self.cmd, *self.get_args()]), memory_mb=memory)
+        # Only the server's own account may enter its home, so it goes there by itself and not through bubblewrap.
+        inside = ["env", "--chdir", str(walls.inside_home(name)), *self.cmd, *self.get_args()]
+        command = keep(wall.command(inside), memory_mb=memory)
         self.log.info("Starting the %s's server of %s on port %i", self.group, name, self.port)
+        self._run(command)
+        await self._wait_until_it_listens()
+        return "127.0.0.1", self.port
+
+    def _run(self, command: list[str]) -> None:
         with self._log_file().open("wb") as log:
             self.proc = subprocess.Popen(
                 command,
@@ -78,7 +87,18 @@ class SandboxSpawner(LocalProcessSpawner):
             )
         self.pid = self.proc.pid
         self.started = start_time(self.pid)
-        return "127.0.0.1", self.port
+
+    async def _wait_until_it_listens(self) -> None:
+        """Return when the server listens; raise at once where it ended, which JupyterHub would notice much later."""
+        process = self.proc
+        while not can_connect("127.0.0.1", self.port):
+            if process.poll() is not None:
+                text = self._log_file().read_text(encoding="utf-8", errors="replace")
+                raise ClubError(
+                    f"the server of {self.user.name} ended with {process.returncode} while it started; "
+                    f"{self._log_file()} ends: {text[-2000:]}"
+                )
+            await asyncio.sleep(0.1)
 
     def get_state(self) -> dict[str, Any]:
         """Add the start time to the process id."""

@@ -13,11 +13,10 @@ from datauab.autograde import sandbox
 from datauab.autograde.sandbox import Bind, Sandbox, Tmpfs
 from datauab.hub import server_config
 from datauab.hub.names import PATTERN
+from datauab.hub.ownership import COURSE_FOLDERS, course_account, give_course
 from datauab.hub.server_config import Group
 from datauab.settings import Settings
 
-#: Folders of the course that an instructor works in.
-COURSE_FOLDERS = ("source", "release", "submitted", "autograded", "feedback")
 RUNTIME = "/run/jupyter"
 
 
@@ -71,8 +70,7 @@ def _common(settings: Settings, name: str, group: Group) -> Sandbox:
         symlinks=sandbox.base_symlinks(),
         devices=gpu_devices(),
         inherit_env=True,
-        share_network=True,
-        chdir=str(inside_home(name)),
+        share_network=True,  # to the hub; what listens there must know its callers, so loopback is no way in
         hostname="jupyter",
         shm_mb=1024,
     )
@@ -95,8 +93,9 @@ def instructor_sandbox(settings: Settings, name: str) -> Sandbox:
         common,
         ro_binds=(*common.ro_binds, *(Bind(path, optional=True) for path in files)),
         rw_binds=(*common.rw_binds, *map(Bind, course_folders(settings))),
-        tmpfs=(*common.tmpfs, Tmpfs(str(settings.secrets), 1, 0o700)),
+        tmpfs=(*common.tmpfs, Tmpfs(str(settings.secrets), 1, 0o755)),
         masks=(*common.masks, settings.gradebook / "hub"),
+        account=course_account(),
         nestable=True,
     )
 
@@ -130,8 +129,7 @@ def environment(settings: Settings, name: str, group: Group) -> dict[str, str]:
 
 def link_course(settings: Settings, home: Path) -> None:
     """Show the course in an instructor's home as ``course``: the formgrader needs it below the server's folder."""
-    for folder in course_folders(settings):
-        folder.mkdir(parents=True, exist_ok=True)
+    give_course(settings)
     link = home / "course"
     if not link.is_symlink() or link.readlink() != settings.root:
         link.unlink(missing_ok=True)
