@@ -7,6 +7,7 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import List
 
 from datauab.autograde.outputs import clean_markdown, plain, safe_output
 from datauab.autograde.sanitise import autograder_cells, known_cells
@@ -29,6 +30,9 @@ _SHOWN = (
 
 class FeedbackOnly(NbGraderPreprocessor):
     """Runs after GetGrades: of an autograder cell only its marks and the public score stay."""
+
+    # The HTML exporter sets this on each of its preprocessors and warns about those that do not know it.
+    display_data_priority = List(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """Build the notebook that feedback is made from."""

@@ -26,7 +26,7 @@ from typing import Any
 from jupyter_client.provisioning import KernelProvisionerBase
 
 from datauab.autograde.limits import kill_sandbox
-from datauab.autograde.sandbox import Sandbox, Tmpfs
+from datauab.autograde.sandbox import Sandbox, Tmpfs, memory_file
 from datauab.errors import GradingError
 
 _SOCKETS = "/kernel"
@@ -147,7 +147,7 @@ class SandboxProvisioner(KernelProvisionerBase):
             options: list[str] = []
             passed: list[int] = []
             for inside, content in {_CONNECTION: connection, **job.files}.items():
-                descriptor = _memory_file(content)
+                descriptor = memory_file(content)
                 opened.callback(os.close, descriptor)
                 passed.append(descriptor)
                 options += ["--perms", "444", "--ro-bind-data", str(descriptor), inside]
@@ -206,15 +206,6 @@ class SandboxProvisioner(KernelProvisionerBase):
 
 def _with_sockets(sandbox: Sandbox) -> Sandbox:
     return replace(sandbox, tmpfs=(*sandbox.tmpfs, Tmpfs(_SOCKETS, 1)))
-
-
-def _memory_file(content: bytes) -> int:
-    descriptor = os.memfd_create("file")
-    view = memoryview(content)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
 
 
 def _open_socket(path: str) -> int | None:

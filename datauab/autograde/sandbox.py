@@ -15,6 +15,7 @@ of the `Sandbox` made it. There is no mode without a sandbox.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
@@ -25,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from datauab.autograde import seccomp
 from datauab.errors import SandboxUnavailable
 
 Mode = Literal["account", "userns"]
@@ -129,6 +131,8 @@ class Sandbox:
     ) -> subprocess.Popen[Any]:
         """Start `argv` in this sandbox with bwrap's options, paths and environment kept off the command line.
 
+        Unlike with `command`, system calls are filtered too (`datauab.autograde.seccomp`), unless it is nestable.
+
         It dies with the *thread* that calls this (``--die-with-parent``), so call it from one that lasts. `kwargs` go
         to `subprocess.Popen`.
 
@@ -137,14 +141,17 @@ class Sandbox:
         SandboxUnavailable
             Where no sandbox can be made here; says what to install or allow.
         """
-        options = os.memfd_create("options")
-        try:
-            os.write(options, b"".join(part.encode() + b"\0" for part in self._options(extra)))
-            os.lseek(options, 0, os.SEEK_SET)
+        with contextlib.ExitStack() as opened:
+            filtered: tuple[int, ...] = ()
+            rules = None if self.nestable else seccomp.program()
+            if rules is not None:
+                filtered = (memory_file(rules),)
+                opened.callback(os.close, filtered[0])
+                extra = [*extra, "--seccomp", str(filtered[0])]
+            options = memory_file(b"".join(part.encode() + b"\0" for part in self._options(extra)))
+            opened.callback(os.close, options)
             command = ["bwrap", "--args", str(options), "--", *_become(probe(), self), *argv]
-            return subprocess.Popen(command, pass_fds=(options, *pass_fds), **kwargs)
-        finally:
-            os.close(options)
+            return subprocess.Popen(command, pass_fds=(options, *filtered, *pass_fds), **kwargs)
 
     def _options(self, extra: Sequence[str]) -> list[str]:
         mode = probe()
@@ -214,6 +221,16 @@ def _become(mode: Mode, sandbox: Sandbox) -> list[str]:
     if sandbox.rlimits:
         command += ["prlimit", *[f"--{name}={value}" for name, value in sandbox.rlimits]]
     return command
+
+
+def memory_file(content: bytes) -> int:
+    """A descriptor of a file in memory that holds `content`, at its start; for a child process to read."""
+    descriptor = os.memfd_create("sandbox")
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 def base_binds() -> tuple[Bind, ...]:

@@ -14,6 +14,7 @@ import numpy as np
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from datauab import course, gradebook, solutions
+from datauab.ledger import Attempt, Ledger
 from datauab.settings import Settings
 
 NAME = "toy"
@@ -83,7 +84,9 @@ def source_notebook() -> Any:
         cells=[
             new_markdown_cell("# Toy"),
             new_code_cell("import numpy as np"),
-            graded("model", 0, "### BEGIN SOLUTION\npredictions = np.arange(40) * 1.25\n### END SOLUTION", solution=True),
+            graded(
+                "model", 0, "### BEGIN SOLUTION\npredictions = np.arange(40) * 1.25\n### END SOLUTION", solution=True
+            ),
             graded("score", 10, CHECK),
             graded("shape", 2, "### BEGIN HIDDEN TESTS\nassert predictions.shape == (40,)\n### END HIDDEN TESTS"),
         ]
@@ -129,6 +132,11 @@ class Toy:
     def points(self, student: str) -> tuple[float, float] | None:
         """Marks in nbgrader's gradebook."""
         return gradebook.points(self.settings, NAME, student)
+
+    def attempt(self, student: str) -> Attempt:
+        """The student's newest attempt in the ledger."""
+        with Ledger.open(self.settings) as ledger:
+            return ledger.attempts(competition=NAME, member=student)[0]
 
     def _convert(self, kind: Any, student: str, force: bool) -> Path:
         from nbgrader.coursedir import CourseDirectory
