@@ -75,7 +75,10 @@ class BlobStore:
         incoming = self._folder / "incoming"
         temporary: Path | None = None
         try:
-            incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not incoming.is_dir():
+                incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+                sync_folder(self._folder)
+                sync_folder(self._folder.parent)
             descriptor, name = tempfile.mkstemp(dir=incoming)
             temporary = Path(name)
             with os.fdopen(descriptor, "wb") as file:

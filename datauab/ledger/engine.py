@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sqlite3
 import time
@@ -152,6 +153,15 @@ class Database:
             self.lock(connection, _MIGRATION_LOCK)
             if _version(connection) != HEAD:
                 _upgrade(connection)
+        if self.sqlite:
+            self._close_to_others()
+
+    def _close_to_others(self) -> None:
+        # The files hold private scores and marks; later -wal and -shm files take the mode of the first.
+        for suffix in ("", "-wal", "-shm"):
+            path = Path(f"{self.engine.url.database}{suffix}")
+            with contextlib.suppress(PermissionError, FileNotFoundError):  # another account's file: its owner decides
+                path.chmod(path.stat().st_mode & 0o770)
 
 
 def _is_busy(error: Exception) -> bool:

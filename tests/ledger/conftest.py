@@ -7,15 +7,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from datauab.ledger import Ledger, ScoreRecord
 from datauab.settings import Settings
-
-_numbers = count()
 
 
 def _as_postgres(*command: str | Path) -> None:
@@ -51,10 +49,10 @@ def deployment(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     if request.param == "sqlite":
         return Settings(root=tmp_path)
     server: Path = request.getfixturevalue("postgres_server")
-    name = f"club_{os.getpid()}_{next(_numbers)}"
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-    _as_postgres(programs / "createdb", "-h", server, "-U", "club", name)
-    return Settings(root=tmp_path, database=f"postgresql:///{name}?host={server}&user=club")
+    with psycopg.connect(f"host={server} user=club dbname=postgres", autocommit=True) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")  # quicker than a database for each test
+        connection.execute("CREATE SCHEMA public")
+    return Settings(root=tmp_path, database=f"postgresql:///postgres?host={server}&user=club")
 
 
 @pytest.fixture

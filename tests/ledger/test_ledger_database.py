@@ -78,6 +78,14 @@ def test_sqlite_keeps_its_log_its_keys_and_every_commit(tmp_path):
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 
 
+def test_other_accounts_cannot_read_the_database(tmp_path):
+    settings = Settings(root=tmp_path)
+    with Ledger.open(settings) as ledger:
+        ledger.add_attempt(competition="got", member="ana", blob=b"x")
+        for path in settings.gradebook.glob("gradebook.db*"):
+            assert path.stat().st_mode & 0o007 == 0, path
+
+
 def test_a_writer_that_hangs_is_told_about_and_reading_goes_on(tmp_path):
     settings = Settings(root=tmp_path)
     Ledger.open(settings).close()

@@ -109,6 +109,28 @@ def _drain(deployment: Settings, result: ScoreRecord) -> None:
                 ledger.finish_scored(lease, result)
 
 
+def _die_inside(settings: Settings) -> None:
+    with Ledger.open(settings) as ledger:
+        ledger.add_attempt(
+            competition="got",
+            member="ana",
+            blob=b"never acknowledged",
+            gate=lambda _: os.kill(os.getpid(), signal.SIGKILL),
+        )
+
+
+def test_a_kill_inside_the_transaction_leaves_no_attempt_and_frees_the_lock(deployment):
+    worker = multiprocessing.get_context("fork").Process(target=_die_inside, args=(deployment,))
+    worker.start()
+    worker.join(30)
+    assert worker.exitcode == -signal.SIGKILL
+    with Ledger.open(deployment) as ledger:
+        assert ledger.attempts() == []
+        ledger.add_attempt(competition="got", member="ana", blob=b"acknowledged")
+        kept = [path for path in deployment.attempts.rglob("*") if path.is_file() and path.parent.name != "incoming"]
+        assert [path.read_bytes() for path in kept] == [b"acknowledged"]
+
+
 @pytest.mark.parametrize("processes", [6])
 def test_a_killed_first_opening_leaves_whole_tables_or_none(deployment, processes):
     context = multiprocessing.get_context("fork")
