@@ -1,0 +1,33 @@
+"""Walls between modules that import-linter's contracts cannot name."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "datauab"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_gradebook_module_opens_nbgraders_database(path: Path) -> None:
+    if path.name != "gradebook.py":
+        assert not {name for name in imported(path) if name.startswith("nbgrader.api")}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_reads_pickles(path: Path) -> None:
+    assert not imported(path) & {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
+    assert "allow_pickle=True" not in path.read_text(encoding="utf-8")
