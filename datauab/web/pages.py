@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -56,7 +57,7 @@ def leaderboard(
         page=number,
         intervals=club.intervals(name),
     )
-    history = build_history(competition, entries, names, club.clock(), club.zone)
+    history = build_history(competition, entries, names, _chart_end(competition, club.clock()), club.zone)
     values = {
         **_about(club, competition),
         "board": board,
@@ -211,6 +212,12 @@ def _about(club: Club, competition: Competition) -> dict[str, Any]:
             "secondary": [metric_words(name).title for name in competition.metric.secondary],
         },
     }
+
+
+def _chart_end(competition: Competition, now: datetime) -> datetime:
+    # after the last phase nothing can change, so the axis stops there
+    ends = [phase.closes or now for phase in competition.phases]
+    return min(now, max(ends))
 
 
 def _card(club: Club, competition: Competition, draft: bool) -> dict[str, Any]:

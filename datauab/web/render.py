@@ -74,13 +74,13 @@ def page(
 def error_page(
     request: Request, status: int, heading: str, message: str, headers: Mapping[str, str] | None = None
 ) -> HTMLResponse:
-    """Render a refusal for people; it names the viewer no more than a visitor's page does."""
+    """Render a refusal for people."""
     club = club_of(request)
     back = request.url.path if request.method == "POST" else None
     values = {"status": status, "heading": heading, "message": message, "back": back}
     if back and not _can_go_back(club, back):
         values["back"] = club.prefix
-    return page(request, "error.html", None, values, status=status, headers=headers)
+    return page(request, "error.html", getattr(request.state, "viewer", None), values, status=status, headers=headers)
 
 
 def login_redirect(request: Request) -> Response:

@@ -55,7 +55,7 @@ class Viewer:
 async def optional_viewer(request: Request, club: Annotated[Club, Depends(club_of)]) -> Viewer | None:
     """The viewer, or None for a visitor; on public pages a hub that is down makes everybody a visitor."""
     try:
-        return await _identify(request, club)
+        return await _remembered(request, club)
     except AuthenticationUnavailable as error:
         log.warning("shown as to a visitor, since the hub did not answer: %s", error)
         return None
@@ -63,7 +63,7 @@ async def optional_viewer(request: Request, club: Annotated[Club, Depends(club_o
 
 async def signed_in(request: Request, club: Annotated[Club, Depends(club_of)]) -> Viewer:
     """The viewer; nobody else gets in."""
-    viewer = await _identify(request, club)
+    viewer = await _remembered(request, club)
     if viewer is None:
         raise SignInNeeded
     return viewer
@@ -73,6 +73,12 @@ async def instructor(viewer: Annotated[Viewer, Depends(signed_in)]) -> Viewer:
     """The viewer, who is an instructor of the course."""
     if not viewer.instructor:
         raise Problem(403, "Forbidden", "this is for the course's instructors; ask one of them")
+    return viewer
+
+
+async def _remembered(request: Request, club: Club) -> Viewer | None:
+    viewer = await _identify(request, club)
+    request.state.viewer = viewer  # an error page later in this request greets the same person
     return viewer
 
 
