@@ -22,7 +22,7 @@ LEASE_SECONDS = 0.3
 
 def _work(settings: Settings, journal: Path, seed: int, result: ScoreRecord) -> None:
     """Hand in and grade for ever; note each acknowledgement after it was given, as a receipt is."""
-    rng = random.Random(seed)  # noqa: S311 - contents of test files
+    rng = random.Random(seed)
     log = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     ledger = Ledger.open(settings)
     while True:
@@ -58,7 +58,7 @@ def _journal(path: Path) -> tuple[dict[int, str], Counter[int]]:
 def test_nothing_acknowledged_is_lost_and_nothing_ends_twice(deployment, result, tmp_path):
     seed = random.SystemRandom().randrange(1 << 30)
     print(f"seed {seed}")  # noqa: T201 - to see which moments were tried when it fails
-    rng = random.Random(seed)  # noqa: S311 - moments to kill at
+    rng = random.Random(seed)
     journal = tmp_path / "journal"
     context = multiprocessing.get_context("fork")
     for number in range(ROUNDS):
@@ -134,7 +134,7 @@ def test_a_kill_inside_the_transaction_leaves_no_attempt_and_frees_the_lock(depl
 @pytest.mark.parametrize("processes", [6])
 def test_a_killed_first_opening_leaves_whole_tables_or_none(deployment, processes):
     context = multiprocessing.get_context("fork")
-    rng = random.Random()  # noqa: S311 - moments to kill at
+    rng = random.Random()
     workers = [context.Process(target=_open, args=(deployment,)) for _ in range(processes)]
     for worker in workers:
         worker.start()
