@@ -101,7 +101,7 @@ def public_mask(rows: int, share: float, secret: bytes, name: str, solution: Arr
         mask[group[: min(len(group) - 1, max(1, round(share * len(group))))]] = True
     missing = round(share * rows) - int(mask.sum())
     mask[singles[: max(0, missing)]] = True
-    _keep_two_sides(mask, order)
+    _keep_two_sides(mask, order, solution)
     return mask
 
 
@@ -118,11 +118,16 @@ def _groups(order: Array, solution: Array) -> Iterator[Array]:
         yield order[ordered == value]
 
 
-def _keep_two_sides(mask: Mask, order: Array) -> None:
+def _keep_two_sides(mask: Mask, order: Array, solution: Array) -> None:
+    classes = solution if solution.dtype.kind in "bui" else np.zeros(len(solution), dtype=np.int64)
     for side in (True, False):
-        lacking = LEAST_ROWS - int(np.count_nonzero(mask == side))
-        if lacking > 0:
-            mask[order[mask[order] != side][:lacking]] = side
+        for row in order:
+            if np.count_nonzero(mask == side) >= LEAST_ROWS:
+                break
+            own = classes == classes[row]
+            alone = np.count_nonzero(own) > 1 and np.count_nonzero(own & (mask == mask[row])) == 1
+            if mask[row] != side and not alone:  # the last row of its class on the other side stays there
+                mask[row] = side
 
 
 def check_split(competition: Competition, solution: Array, mask: Mask) -> None:

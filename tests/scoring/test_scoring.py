@@ -39,7 +39,7 @@ def competition(kind: str, metric: str, secondary: tuple[str, ...] = (), classes
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.integers(4, 120), st.floats(0.01, 0.99), st.integers(1, 9), st.integers(0, 99), st.booleans())
 def test_each_side_has_two_rows_and_each_class_both_sides(rows, share, classes, seed, real):
     rng = np.random.default_rng(seed)
@@ -48,6 +48,18 @@ def test_each_side_has_two_rows_and_each_class_both_sides(rows, share, classes, 
     assert (mask.dtype, mask.shape) == (np.bool_, (rows,))
     assert 2 <= mask.sum() <= rows - 2
     if not real:
+        for value in np.unique(solution):
+            own = mask[solution == value]
+            assert len(own) == 1 or (own.any() and not own.all())
+
+
+@pytest.mark.parametrize("share", [0.01, 0.99])
+@pytest.mark.parametrize("classes", [[0, 0, 1, 2], [0, 1, 2, 3], [0, 0, 0, 1], [0, 0, 1, 1], [0, 0, 0, 0]])
+def test_the_smallest_splits_keep_both_promises(share, classes):
+    solution = np.array(classes)
+    for number in range(20):
+        mask = scoring.public_mask(4, share, SECRET, f"x{number}", solution)
+        assert mask.sum() == 2
         for value in np.unique(solution):
             own = mask[solution == value]
             assert len(own) == 1 or (own.any() and not own.all())
