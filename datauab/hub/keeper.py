@@ -107,7 +107,7 @@ class Keeper:
             began = time.monotonic()
             self.child = start(self.command)
             status = self._watch(self.child)
-            if self.stop_at is not None or not self.restart:
+            if self._stopping() or not self.restart:
                 return status if status >= 0 else 128 - status
             # A service that cannot start is tried again ever more slowly, one that had worked at once.
             pause = TICK_S if time.monotonic() - began > 30 else min(pause * 2, 30.0)
@@ -115,8 +115,11 @@ class Keeper:
             resume = time.monotonic() + pause
             while time.monotonic() < resume:
                 time.sleep(TICK_S)  # in steps, because a signal does not cut a sleep short
-                if self.stop_at is not None:
+                if self._stopping():
                     return 0
+
+    def _stopping(self) -> bool:
+        return self.stop_at is not None
 
     def _asked_to_stop(self, *_: object) -> None:
         again = self.stop_at is not None

@@ -65,7 +65,7 @@ class SandboxSpawner(LocalProcessSpawner):
             walls.prepare_home(deployment, name, account)
             wall = walls.student_sandbox(deployment, name, account)
             memory = deployment.student_memory_mb
-        self.port = self.port or random_port()
+        self.port = int(self.port) or random_port()
         # Only the server's own account may enter its home, so it goes there by itself and not through bubblewrap.
         inside = ["env", "--chdir", str(walls.inside_home(name)), *self.cmd, *self.get_args()]
         command = keep(wall.command(inside), memory_mb=memory)
@@ -90,7 +90,7 @@ class SandboxSpawner(LocalProcessSpawner):
 
     async def _wait_until_it_listens(self) -> None:
         """Return when the server listens; raise at once where it ended, which JupyterHub would notice much later."""
-        process = self.proc
+        process: Any = self.proc
         while not can_connect("127.0.0.1", self.port):
             if process.poll() is not None:
                 text = self._log_file().read_text(encoding="utf-8", errors="replace")
@@ -119,12 +119,13 @@ class SandboxSpawner(LocalProcessSpawner):
 
     async def _signal(self, sig: int) -> bool:
         # Process ids are used again after a restart of the machine: never signal somebody else's process.
-        if self.proc is None and start_time(self.pid) != self.started:
+        adopted: Any = self.proc is None
+        if adopted and start_time(self.pid) != self.started:
             return False
         return bool(await super()._signal(sig))
 
     def _log_file(self) -> Path:
-        folder = self.deployment.state / "logs" / "servers"
+        folder: Path = self.deployment.state / "logs" / "servers"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder / f"{walls.home_name(self.user.name)}.log"
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sysconfig
 from dataclasses import replace
 from pathlib import Path
-
-from jupyterhub.slugs import safe_slug
 
 from datauab.autograde import sandbox
 from datauab.autograde.sandbox import Bind, Sandbox, Tmpfs
@@ -22,7 +21,10 @@ RUNTIME = "/run/jupyter"
 
 def home_name(name: str) -> str:
     """Give the folder name of a user's home; names of other authenticators may hold any character."""
-    return name if PATTERN.fullmatch(name) else str(safe_slug(name))
+    if PATTERN.fullmatch(name):
+        return name
+    # Longer than any plain name, so that nobody can choose a name that is somebody's digest.
+    return f"user-{hashlib.sha256(name.encode()).hexdigest()[:40]}"
 
 
 def inside_home(name: str) -> Path:
