@@ -33,6 +33,7 @@ Mode = Literal["account", "userns"]
 
 # CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_ADMIN (linux/capability.h): what the account mode takes.
 _NEEDED_CAPABILITIES = (1 << 6) | (1 << 7) | (1 << 8) | (1 << 21)
+_PATH = "/usr/local/bin:/usr/bin:/bin"
 _ETC = (
     "passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "ssl", "localtime", "timezone", "fonts",
     "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "mime.types", "ca-certificates",
@@ -124,7 +125,7 @@ class Sandbox:
         SandboxUnavailable
             Where no sandbox can be made here; says what to install or allow.
         """
-        return ["bwrap", *self._options(extra), "--", *_become(probe(), self), *argv]
+        return [*self._start(), *self._options(extra), "--", *_become(probe(), self), *argv]
 
     def popen(
         self, argv: Sequence[str], extra: Sequence[str] = (), pass_fds: Sequence[int] = (), **kwargs: Any
@@ -150,8 +151,12 @@ class Sandbox:
                 extra = [*extra, "--seccomp", str(filtered[0])]
             options = memory_file(b"".join(part.encode() + b"\0" for part in self._options(extra)))
             opened.callback(os.close, options)
-            command = ["bwrap", "--args", str(options), "--", *_become(probe(), self), *argv]
+            command = [*self._start(), "--args", str(options), "--", *_become(probe(), self), *argv]
             return subprocess.Popen(command, pass_fds=(options, *filtered, *pass_fds), **kwargs)
+
+    def _start(self) -> list[str]:
+        # bwrap stays as the sandbox's first process, and without root's rights the command can read its environment.
+        return ["bwrap"] if self.inherit_env else ["env", "-i", f"PATH={_PATH}", "bwrap"]
 
     def _options(self, extra: Sequence[str]) -> list[str]:
         mode = probe()
@@ -269,7 +274,7 @@ def package_folder() -> Path:
 def python_env() -> dict[str, str]:
     """Environment with which ``python`` inside finds the interpreter, ``datauab``, and a writable home in ``/tmp``."""
     return {
-        "PATH": f"{Path(sys.prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+        "PATH": f"{Path(sys.prefix) / 'bin'}:{_PATH}",
         "PYTHONPATH": str(package_folder().parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",
