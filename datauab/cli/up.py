@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -65,7 +65,7 @@ def prepare(settings: Settings) -> None:
     from datauab.ledger import Ledger
 
     competitions = load_competitions(settings.source)
-    prepared = prepare_datasets(settings, sorted({item.dataset for item in competitions.values()}))
+    prepared = prepare_datasets(settings, sorted({item.dataset for item in competitions.values()}), download=False)
     with console.status("opening the gradebook"):
         ledger = Ledger.open(settings)
     released = course.ensure_released(settings, ledger, lambda name: console.print(f"  releasing [bold]{name}[/]"))
@@ -84,7 +84,7 @@ def up(
     """Prepare what is missing, start proxy, hub, web service and grader, and run until Ctrl-C."""
     from datauab.cli.supervisor import supervised
 
-    chosen = {key: value for key, value in (("port", port), ("host", host)) if value is not None}
+    chosen: dict[str, Any] = {key: value for key, value in (("port", port), ("host", host)) if value is not None}
     settings = load_settings(**chosen)
     with only_one(settings):
         check_machine(settings)
@@ -103,7 +103,7 @@ def up(
     console.print("stopped; nothing is left running")
 
 
-def export(chosen: dict[str, int | str]) -> None:
+def export(chosen: dict[str, Any]) -> None:
     """Pass settings chosen on the command line on to child processes."""
     from datauab.settings import export_environment
 

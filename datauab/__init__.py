@@ -1,0 +1,25 @@
+"""Data UAB Club: what a notebook needs, `load`, `check` and `leaderboard`; the rest is the platform.
+
+The three are imported when they are first used, so that the platform's own processes stay light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datauab.client import check, leaderboard, load
+
+__all__ = ["check", "leaderboard", "load"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from datauab import client
+
+        return getattr(client, name)
+    raise AttributeError(f"module 'datauab' has no attribute {name!r}; it offers {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
