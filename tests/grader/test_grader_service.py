@@ -1,0 +1,170 @@
+"""The grader as a process: what it records, how it stops, and that nothing is lost when it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell
+
+from datauab import gradebook
+from datauab.archive import make_archive, read_archive
+from datauab.autograde.sandbox import python_env
+from datauab.baselines import reference_archive
+from datauab.grader import service
+from datauab.ledger import Attempt, Ledger
+from tests.autograde.toy_course import NAME, Toy, make_course, npy
+
+pytestmark = pytest.mark.sandbox
+
+RIGHT = "predictions = np.arange(40) * 1.25 + 7.0625"
+SLOW = f"import time; time.sleep(20)\n{RIGHT}"
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    return make_course(tmp_path_factory.mktemp("graded"))
+
+
+def notebook(toy: Toy, source: str) -> bytes:
+    found = nbformat.read(toy.settings.root / "release" / NAME / f"{NAME}.ipynb", as_version=4)
+    found.cells = [*found.cells[:2], new_code_cell(source), *found.cells[3:]]
+    return make_archive({f"{NAME}.ipynb": nbformat.writes(found).encode()})
+
+
+def start(toy: Toy, *options: str) -> subprocess.Popen[bytes]:
+    env = {**os.environ, **python_env(), "DATAUAB_ROOT": str(toy.settings.root), "HOME": str(toy.settings.root)}
+    log = (toy.settings.root / "grader.log").open("ab")
+    return subprocess.Popen(
+        [sys.executable, "-m", "datauab.grader", *options], cwd=toy.settings.root, env=env, stdout=log, stderr=log
+    )
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+
+
+def of(ledger: Ledger, attempt: Attempt) -> Attempt:
+    return ledger.attempt(attempt.id)
+
+
+def kernels(toy: Toy) -> list[str]:
+    """Processes that grade for this course, by their command line."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            root = (path / "environ").read_bytes()
+            if "datauab.grader --job" in command and str(toy.settings.root).encode() in root:
+                found.append(command)
+        except OSError:
+            continue
+    return found
+
+
+def test_every_kind_of_attempt_ends_with_its_result(toy: Toy) -> None:
+    with Ledger.open(toy.settings) as ledger:
+        member = ledger.add_attempt(competition=NAME, member="ana", blob=notebook(toy, RIGHT))
+        empty = ledger.add_attempt(competition=NAME, member="ben", blob=make_archive({"other.ipynb": b"{}"}))
+        file = ledger.add_attempt(competition=NAME, member="cid", kind="predictions", origin="web",
+                                  blob=npy(np.arange(40.0)))  # fmt: skip
+        short = ledger.add_attempt(competition=NAME, member="dan", kind="predictions", blob=npy(np.zeros(3)))
+        base = ledger.add_attempt(competition=NAME, member="Post", origin="baseline",
+                                  blob=reference_archive(toy.settings, NAME))  # fmt: skip
+        assert start(toy, "--once").wait(180) == 0
+        scored = of(ledger, member)
+        assert (scored.state, scored.public, scored.points) == ("scored", pytest.approx(1), pytest.approx(12))
+        page = read_archive(ledger.feedback_archive(member.id) or b"")[f"{NAME}.html"].decode()
+        assert "Public score" in page
+        assert "mellon" not in page
+        assert "expected toy.ipynb" in (of(ledger, empty).reason or "")
+        assert of(ledger, file).state == "scored"
+        assert of(ledger, file).points is None
+        assert "expected shape (40,), found (3,)" in (of(ledger, short).reason or "")
+        assert of(ledger, base).state == "scored"
+        assert of(ledger, base).public == pytest.approx(ledger.attempt(base.id).public)
+    # A baseline is no student: only members stand in nbgrader's gradebook.
+    assert gradebook.assignment_points(toy.settings, NAME) == {"ana": (pytest.approx(12), 12.0)}
+
+
+def test_told_to_stop_it_puts_its_attempt_back_and_leaves_no_process(toy: Toy) -> None:
+    with Ledger.open(toy.settings) as ledger:
+        waiting = ledger.add_attempt(competition=NAME, member="slow", blob=notebook(toy, SLOW))
+        process = start(toy)
+        wait_for(lambda: of(ledger, waiting).state == "running" and bool(kernels(toy)))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        assert of(ledger, waiting).state == "queued"
+        wait_for(lambda: not kernels(toy), 10)
+
+
+def test_killed_it_loses_nothing_and_grades_nothing_twice(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATAUAB_ROOT", str(toy.settings.root))
+    with Ledger.open(toy.settings) as ledger:
+        older = ledger.add_attempt(competition=NAME, member="kim", blob=notebook(toy, "predictions = np.zeros(40)"))
+        # A grader that was killed: its lease is there, and runs out.
+        dead = ledger.lease("dead", 600, attempt_id=older.id)
+        assert dead is not None
+        process = start(toy)
+        waiting = ledger.add_attempt(competition=NAME, member="kim", blob=notebook(toy, RIGHT))
+        wait_for(lambda: of(ledger, waiting).state in ("running", "scored"), 120)
+        process.kill()
+        process.wait()
+        wait_for(lambda: not kernels(toy), 10)
+        for attempt in (older, waiting):
+            expire(toy, attempt)
+        assert start(toy, "--once").wait(240) == 0
+        assert [of(ledger, attempt).state for attempt in (older, waiting)] == ["scored", "scored"]
+        assert len(ledger.attempts(competition=NAME, member="kim")) == 2
+    # The older one may have been graded last; the gradebook holds the marks of the newest.
+    assert gradebook.points(toy.settings, NAME, "kim") == (pytest.approx(12), 12.0)
+
+
+def expire(toy: Toy, attempt: Attempt) -> None:
+    """Let the lease of an attempt run out now, as a minute without a heartbeat would."""
+    from datetime import UTC, datetime
+
+    from datauab.ledger.engine import Database
+    from datauab.ledger.tables import queue
+
+    database = Database(toy.settings.database)
+    with database.writing() as connection:
+        held = queue.c.attempt_id == attempt.id, queue.c.token.is_not(None)
+        connection.execute(queue.update().where(*held).values(leased_until=datetime(2026, 1, 1, tzinfo=UTC)))
+    database.engine.dispose()
+
+
+def test_a_fault_of_the_platform_costs_nobody_anything_and_tells_no_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = make_course(tmp_path / "broken")
+    (toy.settings.solutions / NAME / "solution.npy").unlink()
+    with Ledger.open(toy.settings) as ledger:
+        attempt = ledger.add_attempt(competition=NAME, member="eve", blob=notebook(toy, RIGHT))
+        assert start(toy, "--once").wait(120) == 0
+        found = of(ledger, attempt)
+    assert (found.state, found.platform_fault) == ("failed", True)
+    assert "costs no quota" in (found.reason or "")
+    assert str(tmp_path) not in (found.reason or "")
+    assert "solution" not in (found.reason or "")
+
+
+def test_without_a_sandbox_it_does_not_start(toy: Toy, tmp_path: Path) -> None:
+    (tmp_path / "python").symlink_to(sys.executable)
+    env = {**python_env(), "PATH": str(tmp_path), "DATAUAB_ROOT": str(toy.settings.root)}
+    command = [sys.executable, "-m", "datauab.grader", "--once"]
+    done = subprocess.run(command, cwd=toy.settings.root, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "install it (apt-get install bubblewrap)" in done.stderr
+    assert service.LEASE_S > 0
