@@ -32,7 +32,7 @@ def configure_course(c: Any, settings: Settings) -> None:
     """
     c.CourseDirectory.course_id = settings.course
     c.CourseDirectory.root = str(settings.root)
-    c.CourseDirectory.db_url = settings.database
+    c.CourseDirectory.db_url = gradebook.url(settings)
     c.CourseDirectory.ignore = IGNORE
     c.NbGrader.logfile = ""
 
