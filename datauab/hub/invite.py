@@ -41,7 +41,7 @@ class InviteAuthenticator(Authenticator):
 
     @default("auth_refresh_age")
     def _notice_resets_soon(self) -> int:
-        return 30
+        return 10
 
     @default("username_pattern")
     def _only_our_names(self) -> str:
@@ -141,7 +141,7 @@ def create_instructor(settings: Settings, name: str) -> str | None:
 
 
 def reset_password(settings: Settings, name: str) -> str:
-    """Give an account a new one-time password; sessions of the old one end within half a minute.
+    """Give an account a new one-time password; sessions of the old one end within ten seconds.
 
     Raises
     ------

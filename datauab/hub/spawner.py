@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from jupyterhub.spawner import LocalProcessSpawner
-from jupyterhub.utils import can_connect, random_port
+from jupyterhub.utils import random_port
 from traitlets import Instance, Integer
 
 from datauab.autograde import sandbox
 from datauab.errors import ClubError
 from datauab.hub import server_config, walls
 from datauab.hub.accounts import Accounts
+from datauab.hub.keeper import descendants
 from datauab.hub.ownership import course_account
 from datauab.hub.server_config import Group
 from datauab.hub.services import keep, settings_environment
@@ -30,6 +32,7 @@ class SandboxSpawner(LocalProcessSpawner):
     """
 
     deployment = Instance(Settings, help="settings of the deployment").tag(config=True)
+    port: int  # JupyterHub's own trait
     started = Integer(0, help="start time of the keeper, in clock ticks since boot: tells a reused process id apart")
 
     @property
@@ -65,7 +68,7 @@ class SandboxSpawner(LocalProcessSpawner):
             walls.prepare_home(deployment, name, account)
             wall = walls.student_sandbox(deployment, name, account)
             memory = deployment.student_memory_mb
-        self.port = int(self.port) or random_port()
+        self.port = self.port or random_port()
         # Only the server's own account may enter its home, so it goes there by itself and not through bubblewrap.
         inside = ["env", "--chdir", str(walls.inside_home(name)), *self.cmd, *self.get_args()]
         command = keep(wall.command(inside), memory_mb=memory)
@@ -89,9 +92,13 @@ class SandboxSpawner(LocalProcessSpawner):
         self.started = start_time(self.pid)
 
     async def _wait_until_it_listens(self) -> None:
-        """Return when the server listens; raise at once where it ended, which JupyterHub would notice much later."""
+        """Return when the server listens; raise at once where it ended, which JupyterHub would notice much later.
+
+        That something listens is not enough: all servers share the loopback, and a student could wait for a port that
+        becomes free and answer in another's place.
+        """
         process: Any = self.proc
-        while not can_connect("127.0.0.1", self.port):
+        while not listens(process.pid, self.port):
             if process.poll() is not None:
                 text = self._log_file().read_text(encoding="utf-8", errors="replace")
                 raise ClubError(
@@ -136,6 +143,22 @@ def start_time(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
     except OSError:
         return 0
+
+
+def listens(pid: int, port: int) -> bool:
+    """Whether a process below `pid` listens on 127.0.0.1:`port` (proc_net(5): address, state 0A, inode)."""
+    sockets = {
+        f"socket:[{fields[9]}]"
+        for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+        if (fields := line.split())[1] == f"0100007F:{port:04X}" and fields[3] == "0A"
+    }
+    for process in descendants(pid) if sockets else ():
+        with contextlib.suppress(OSError):
+            for link in Path(f"/proc/{process}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(link.readlink()) in sockets:
+                        return True
+    return False
 
 
 def server_command() -> list[str]:

@@ -138,3 +138,24 @@ def test_what_root_creates_in_the_course_the_courses_account_can_replace(setting
             pytest.skip(f"{parent} lets other accounts not pass; inside its wall the server does not meet it")
     run_in([*demote, shutil.which("python3", path="/usr/bin") or sys.executable, "-c", code])
     assert not made.parent.exists()
+
+
+def test_only_the_process_that_listens_is_taken_for_the_server() -> None:
+    import socket
+
+    from datauab.hub.spawner import listens
+
+    code = "import socket, time; s = socket.create_server(('127.0.0.1', 0));"
+    code += "print(s.getsockname()[1], flush=True); time.sleep(60)"
+    server = subprocess.Popen(
+        ["sh", "-c", '"$@"; :', "sh", sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        port = int(server.stdout.readline())
+        with socket.create_server(("127.0.0.1", 0)) as squatter:
+            assert listens(server.pid, port)
+            assert not listens(server.pid, squatter.getsockname()[1])
+    finally:
+        subprocess.run(["pkill", "-P", str(server.pid)], check=False)
+        server.wait()

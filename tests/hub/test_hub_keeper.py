@@ -56,7 +56,7 @@ def test_a_command_that_ends_gives_its_status() -> None:
 
 @pytest.mark.sandbox
 def test_a_polite_stop_reaches_the_command_inside_the_wall() -> None:
-    code = "import signal,sys,time; signal.signal(15, lambda *_: (print('bye', flush=True), sys.exit(3)));"
+    code = "import os,signal,sys,time; signal.signal(15, lambda *_: (os.write(1, b'bye'), sys.exit(3)));"
     code += "print('ready', flush=True); time.sleep(60)"
     process, pids = start(keep(WALL.command([sys.executable, "-c", code])), 3)
     process.send_signal(signal.SIGINT)

@@ -220,7 +220,8 @@ def test_kernels_listen_on_no_port(ana: Person) -> None:
     assert transport == "ipc"
     assert debugger == "False", "the debugger's port asks nobody for a password"
     if os.getuid() == 0:
-        assert listening == "1", "the server's own port, which asks for a token"
+        # The server's own port asks for a token; ipykernel's, for what forked children print, for a random key.
+        assert int(listening) <= 2
 
 
 def test_what_listens_on_loopback_asks_a_student_for_more_than_the_own_token(hub: Hub, ana: Person) -> None:
