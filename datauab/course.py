@@ -54,7 +54,7 @@ def assignments(settings: Settings) -> list[str]:
     return sorted(path.parent.name for path in settings.source.glob("*/*.ipynb") if path.stem == path.parent.name)
 
 
-def generate(settings: Settings, name: str, release: Path | None = None, database: str | None = None) -> Path:
+def generate(settings: Settings, name: str, release: Path | None = None) -> Path:
     """Make the student version of an assignment, as ``nbgrader generate_assignment`` does.
 
     Parameters
@@ -65,8 +65,6 @@ def generate(settings: Settings, name: str, release: Path | None = None, databas
         The assignment.
     release : Path, optional
         Folder that gets ``<name>/``; the course's ``release/`` by default.
-    database : str, optional
-        URL of the gradebook that learns the cells; the course's by default.
 
     Returns
     -------
@@ -82,12 +80,11 @@ def generate(settings: Settings, name: str, release: Path | None = None, databas
     from nbgrader.converters.base import NbGraderException
     from nbgrader.coursedir import CourseDirectory
 
+    gradebook.ensure_course(settings)
     config = course_config(settings)
     config.CourseDirectory.assignment_id = name
     if release is not None:
         config.CourseDirectory.release_directory = str(release)
-    if database is not None:
-        config.CourseDirectory.db_url = database
     converter = GenerateAssignment(coursedir=CourseDirectory(config=config), config=config)
     converter.force = True
     try:
@@ -132,7 +129,6 @@ def ensure_released(settings: Settings, ledger: Ledger, announce: Callable[[str]
     list of str
         The assignments released now.
     """
-    gradebook.ensure_course(settings)
     new = sorted(set(assignments(settings)) - ledger.ever_released())
     for name in new:
         announce(name)
