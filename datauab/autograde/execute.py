@@ -12,7 +12,7 @@ from traitlets import Unicode
 
 from datauab.autograde.assignment import Assignment, AutograderCell, read_files
 from datauab.autograde.outcome import Outcome, write_outcome
-from datauab.autograde.outputs import clean_markdown
+from datauab.autograde.outputs import as_typed, clean_markdown
 from datauab.autograde.record import record_outcome
 from datauab.autograde.run import run_notebook
 from datauab.autograde.sanitise import autograder_cells, known_cells
@@ -102,7 +102,7 @@ class CleanText(NbGraderPreprocessor):
             cell.source = clean_markdown(cell.source)
         elif cell.cell_type == "raw":
             cell.cell_type = "markdown"
-            cell.source = "\n".join(f"    {line}" for line in cell.source.splitlines())
+            cell.source = as_typed(cell.source)
         return cell, resources
 
 

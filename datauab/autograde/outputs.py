@@ -5,6 +5,7 @@ Instructors open autograded notebooks with their own account, so nothing in them
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -17,7 +18,8 @@ _IMAGES = ("image/png", "image/jpeg")
 _BASE64 = re.compile(r"[A-Za-z0-9+/=\s]*")
 # Terminal colours are shown as such; every other control character could hide text.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]|\x1b(?!\[[0-9;]*m)")
-_MARKUP = re.compile(r"<\s*[a-zA-Z!/?]|javascript\s*:|data\s*:", re.IGNORECASE)
+_MARKUP = re.compile(r"<\s*[a-zA-Z!/?]")
+_CODE_LINK = re.compile(r"(java|vb|live)script:", re.IGNORECASE)
 # What a page never shows as text: without its tags it would be shown.
 _HIDDEN = re.compile(r"<(style|script|template|noscript)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
 _TAGS = frozenset(
@@ -50,8 +52,19 @@ def _image_attribute(tag: str, name: str, value: str) -> bool:
 
 
 def clean_markdown(text: str) -> str:
-    """`text` as it was where it holds no markup; else with the markup made safe."""
+    """`text` as it was where it holds no markup; else with the markup made safe.
+
+    Text with a link that could run code is shown as it was typed.
+    """
+    typed = re.sub(r"[\x00-\x20\x7f]", "", html.unescape(html.unescape(text)))
+    if _CODE_LINK.search(typed):
+        return as_typed(text)
     return clean_html(text) if _MARKUP.search(text) else text
+
+
+def as_typed(text: str) -> str:
+    """Markdown that shows `text` letter by letter."""
+    return "\n".join(f"    {line}" for line in text.splitlines())
 
 
 def plain(text: Any, longest: int = _MIB) -> str:

@@ -86,8 +86,9 @@ sys.displayhook = lambda v: None
 
 FORMAT = """
 import pickle, io, base64, numpy as np
+import builtins
 class Evil:
-    def __reduce__(self): return (open, ("/tmp/owned-by-a-pickle", "w"))
+    def __reduce__(self): return (builtins.exec, ("import pathlib; pathlib.Path('/tmp/owned-by-a-pickle').touch()",))
 content = io.BytesIO()
 np.save(content, np.array([Evil()] * 40, dtype=object), allow_pickle=True)
 class Formatter:
@@ -121,7 +122,7 @@ ATTACKS: dict[str, tuple[list[str], dict[str, int]]] = {
     "sleep": (["import time; time.sleep(3600)"], {"wall_s": 8}),
     "deaf": (
         ["import signal\nfor n in range(1, 65):\n    try: signal.signal(n, signal.SIG_IGN)\n"
-         "    except Exception: pass\nwhile True: pass"], {"wall_s": 10, "cpu_s": 4},
+         "    except Exception: pass\nwhile True: pass"], {"wall_s": 40, "cpu_s": 2},
     ),
     "exit": (["import os; os._exit(0)"], {}),
     "signature": (["get_ipython().kernel.session.key = b'another'"], {}),
@@ -174,12 +175,14 @@ def attack(toy: Any, name: str, fill: Callable[[str], str]) -> dict[str, Any]:
     notebook = toy.grade(name, [fill(cell) for cell in cells])
     seconds = time.monotonic() - began
     attempt = toy.attempt(name)
+    outputs = json.dumps([cell.get("outputs") for cell in notebook.cells])
     return {
+        "kept": len(outputs),
         "state": attempt.state,
         "reason": attempt.reason or "",
         "points": toy.points(name)[0],
         "seconds": seconds,
-        "outputs": json.dumps([cell.get("outputs") for cell in notebook.cells])[:100_000],
+        "outputs": outputs[:100_000],
     }
 
 

@@ -40,9 +40,13 @@ def run_as_ordinary_account(root: Path) -> subprocess.CompletedProcess[str]:
         nestable=True,
         chdir="/tmp",
     )
-    command = outer.command([sys.executable, str(SCRIPT), "/tmp/course"])
+    names = [name for name in attack_script.ATTACKS if name not in ALIKE]
+    command = outer.command([sys.executable, str(SCRIPT), "/tmp/course", *names])
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
+
+# What these meet is the same code whoever runs it.
+ALIKE = ("format", "objects", "huge", "wrong", "nan", "link", "flood", "exit", "signature", "file")
 
 RUNS = {"as started": run_here} | ({"ordinary account": run_as_ordinary_account} if mode() == "account" else {})
 
@@ -80,9 +84,10 @@ def test_nothing_of_the_platform_can_be_seen_or_reached(results: Results) -> Non
 def test_what_the_kernel_replaces_changes_only_its_own_predictions(results: Results) -> None:
     # Zeros have a negative R²: only the check of the shape is passed.
     assert results["replace"]["points"] == 2
-    assert results["format"]["points"] == 0
-    assert "Python objects" in results["format"]["reason"] or "expected" in results["format"]["reason"]
     assert not results["*"]["pickle"]
+    if "format" in results:
+        assert results["format"]["points"] == 0
+        assert "Python objects" in results["format"]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -108,6 +113,8 @@ def test_what_the_kernel_replaces_changes_only_its_own_predictions(results: Resu
     ],
 )
 def test_a_failure_costs_all_marks_and_says_what_to_change(results: Results, name: str, words: str) -> None:
+    if name in ALIKE and name not in results:
+        return
     assert results[name]["state"] == "failed"
     assert results[name]["points"] == 0
     assert words in results[name]["reason"]
@@ -115,8 +122,9 @@ def test_a_failure_costs_all_marks_and_says_what_to_change(results: Results, nam
 
 
 def test_output_without_end_neither_fills_the_grader_nor_the_notebook(results: Results) -> None:
-    assert len(results["flood"]["outputs"]) <= 100_000
-    assert results["flood"]["points"] <= 2
+    if "flood" in results:
+        assert results["flood"]["kept"] < 25 * 2**20
+        assert results["flood"]["points"] <= 2
 
 
 def test_no_process_survives_its_run(results: Results) -> None:
