@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -205,87 +205,84 @@ def test_competition_and_cover(checkout: Path, name: str) -> None:
 
 @dataclass
 class Run:
-    """A notebook that ran from top to bottom: what it reported, and the variables asked for."""
+    """A notebook that ran from top to bottom: variables asked for, what its autograder cell reported, its figures."""
 
-    reported: dict[str, float] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)
-    images: int = 0
+    values: dict[str, Any]
+    reported: dict[str, float]
+    figures: int
 
 
-def _run(checkout: Path, folder: Path, name: str, truth: np.ndarray, asked: dict[str, str]) -> Run:
-    """Run `source/<name>` in a clean kernel with `truth` beside its autograder cell; evaluate the expressions `asked`.
+def _run(checkout: Path, raw: Path, folder: Path, name: str, asked: dict[str, str]) -> Run:
+    """Run ``source/<name>`` in a clean kernel on real prepared data; its autograder cell runs here, with the labels.
 
     No folder of downloaded weights is visible, so that the run is the same everywhere.
     """
-    notebook = _read(checkout, name)
-    np.save(folder / "truth.npy", truth)
-    before = (
-        f"import numpy as np\nsolution = np.load({str(folder / 'truth.npy')!r})\n"
-        "reported = {}\nreport = reported.update"
-    )
-    pairs = ", ".join(f"{key!r}: {expression}" for key, expression in asked.items())
-    after = f"import json\nprint(json.dumps({{'reported': reported, 'values': {{{pairs}}}}}))"
-    notebook.cells.insert(len(notebook.cells) - 1, nbformat.v4.new_code_cell(before))
-    notebook.cells.append(nbformat.v4.new_code_cell(after))
-    # The kernel's own environment names the data and nothing else of this process's deployment.
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("DATAUAB_")}
-    environment |= {
-        "DATAUAB_PUBLIC": str(folder / "public"),
-        "PYTHONPATH": str(checkout),
-        "TORCH_HOME": str(folder / "torch"),
-        "JUPYTER_PLATFORM_DIRS": "1",
-    }
-    client = NotebookClient(notebook, timeout=580, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
-    client.execute(env=environment)
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    answer = json.loads(notebook.cells[-1].outputs[-1].text)
-    return Run(answer["reported"], answer["values"], sum("image/png" in output.get("data", {}) for output in outputs))
-
-
-def _prepare(checkout: Path, raw: Path, folder: Path, name: str) -> np.ndarray:
-    """Prepare the real data of `name` below `folder`; return the hidden labels."""
     from datauab import datasets
+    from datauab.datasets.publish import put_file
     from datauab.settings import Settings
 
     settings = Settings(root=checkout, raw=raw, public=folder / "public", state=folder / "state")
-    prepared = datasets.prepare(settings, name, secret=b"the secret of a test deployment!")
+    prepared = datasets.prepare(settings, name, secret=b"any secret will do: the claims hold for each of them")
     competition = load_competition(checkout / "source" / name)
-    (prepared.public_dir / "competition.json").write_text(competition.model_dump_json(), encoding="utf-8")
-    return np.asarray(prepared.solution)
+    put_file(prepared.public_dir, "competition.json", competition.model_dump_json().encode())
+
+    notebook = _read(checkout, name)
+    autograder = notebook.cells.pop()
+    pairs = ", ".join(f"{key!r}: {expression}" for key, expression in asked.items())
+    last = f"import json\nnp.save({str(folder / 'predictions.npy')!r}, predictions)\nprint(json.dumps({{{pairs}}}))"
+    notebook.cells.append(nbformat.v4.new_code_cell(last))
+    # The kernel's own environment names the data and nothing else of this process's deployment.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DATAUAB_")}
+    environment |= {
+        "DATAUAB_PUBLIC": str(settings.public),
+        "PYTHONPATH": str(checkout),
+        "TORCH_HOME": str(folder / "torch"),
+    }
+    client = NotebookClient(notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client.execute(env=environment)
+
+    reported: dict[str, float] = {}
+    predictions = np.load(folder / "predictions.npy")
+    scope = {"solution": prepared.solution, "predictions": predictions, "np": np, "report": reported.update}
+    exec(compile(autograder.source, "autograder cell", "exec"), scope)  # noqa: S102 - our own cell, as the grader runs it
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return Run(
+        values=json.loads(notebook.cells[-1].outputs[-1].text),
+        reported=reported,
+        figures=sum("image/png" in output.get("data", {}) for output in outputs),
+    )
+
+
+#: Seconds that the kernel would need if both of its threads had a core for themselves all the time: a busy machine
+#: lengthens the wall time of a notebook, but not this.
+SECONDS_ON_TWO_CORES = "time.process_time() / 2"
 
 
 @pytest.mark.training
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1500)
 def test_digits_reach_99_percent_on_validation_within_five_minutes(checkout: Path, raw: Path, tmp_path: Path) -> None:
-    truth = _prepare(checkout, raw, tmp_path, "mnist")
-    run = _run(
-        checkout,
-        tmp_path,
-        "mnist",
-        truth,
-        {"validation": "validation_accuracy", "seconds": "training_seconds", "threads": "torch.get_num_threads()"},
-    )
+    asked = {"validation": "validation_accuracy", "threads": "torch.get_num_threads()", "seconds": SECONDS_ON_TWO_CORES}
+    run = _run(checkout, raw, tmp_path, "mnist", asked)
     assert run.values["threads"] <= 2
     assert run.values["validation"] >= 0.99
     assert run.values["seconds"] < 300
-    assert run.reported["accuracy"] >= 0.988
-    assert run.images >= 10
+    assert run.reported["accuracy"] >= 0.989
+    assert run.figures == 12
 
 
 @pytest.mark.training
-@pytest.mark.timeout(600)
-def test_lesions_in_the_small_setting_beat_chance_in_seconds(checkout: Path, raw: Path, tmp_path: Path) -> None:
-    truth = _prepare(checkout, raw, tmp_path, "lesions")
-    run = _run(
-        checkout,
-        tmp_path,
-        "lesions",
-        truth,
-        {"small": "SMALL", "seconds": "training_seconds", "validation": "validation_score"},
-    )
+@pytest.mark.timeout(1500)
+def test_lesions_in_the_small_setting_beat_chance_within_two_minutes(checkout: Path, raw: Path, tmp_path: Path) -> None:
+    asked = {
+        "small": "SMALL",
+        "validation": "validation_score",
+        "borrowed": "borrowed is not None",
+        "seconds": SECONDS_ON_TWO_CORES,
+    }
+    run = _run(checkout, raw, tmp_path, "lesions", asked)
     chance = 1 / 7
     assert run.values["validation"] > 2 * chance
     assert run.reported["balanced_accuracy"] > 2 * chance
     assert 0 < run.reported["accuracy"] <= 1
     assert not run.values["small"] or run.values["seconds"] < 120
-    assert run.images >= 6
+    assert run.figures == 7
