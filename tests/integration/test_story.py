@@ -14,6 +14,7 @@ from notebooks import BROKEN, FAIR, GOOD, POOR, own_work
 from people import Person
 
 from datauab import gradebook
+from datauab.ledger import Attempt, Ledger
 from datauab.settings import load_settings
 
 pytestmark = [pytest.mark.hub, pytest.mark.browser, pytest.mark.sandbox, pytest.mark.timeout(1200)]
@@ -58,16 +59,14 @@ def hand_in(person: Person, club: Deployment, code: str) -> None:
     answer = person.call("PUT", f"/user/{person.name}/api/contents/bitcoin/bitcoin.ipynb", body)
     assert answer["status"] in (200, 201), answer
     person.assignment_list()
-    before = len(attempts_of(person))
+    before = len(attempts_of(club, person.name))
     person.list_button("fetched", "bitcoin", "Submit")
-    person.wait(lambda: len(attempts_of(person)) > before, "the new attempt")
+    person.wait(lambda: len(attempts_of(club, person.name)) > before, "the new attempt")
 
 
-def attempts_of(person: Person) -> list[dict[str, object]]:
-    answer = person.call("GET", "/services/club/api/v1/competitions/bitcoin/attempts")
-    assert answer["status"] == 200, answer
-    listed = json.loads(answer["text"])
-    return list(listed["attempts"] if isinstance(listed, dict) else listed)
+def attempts_of(club: Deployment, member: str) -> list[Attempt]:
+    with Ledger.open(load_settings(club.root, port=club.port)) as ledger:
+        return ledger.attempts(competition="bitcoin", member=member)
 
 
 def test_the_operator_is_told_how_to_begin(club: Deployment) -> None:
@@ -152,8 +151,8 @@ def test_marks_stand_in_the_gradebook(club: Deployment) -> None:
     assert ada is not None
     assert bo is not None
     assert cy is not None
-    assert ada.score > bo.score > cy.score >= 0
-    assert ada.max_score == 10
+    assert ada[0] > bo[0] > cy[0] >= 0
+    assert ada[1] == 10
 
 
 def test_a_failed_attempt_says_why_and_keeps_the_best(club: Deployment, people: Callable[[str], Person]) -> None:
@@ -161,9 +160,12 @@ def test_a_failed_attempt_says_why_and_keeps_the_best(club: Deployment, people: 
     student.open("/user/bo/lab")
     student.see("#jp-top-panel", patience=90)
     hand_in(student, club, BROKEN)
-    student.wait(lambda: any(item["state"] == "failed" for item in attempts_of(student)), "the failure", 120)
-    failed = next(item for item in attempts_of(student) if item["state"] == "failed")
-    assert "nan" in str(failed["reason"]).lower() or "finite" in str(failed["reason"]).lower()
+
+    def failed() -> list[Attempt]:
+        return [item for item in attempts_of(club, "bo") if item.state == "failed"]
+
+    found: list[Attempt] = student.wait(failed, "the failure", 120)
+    assert "nan" in str(found[0].reason).lower() or "finite" in str(found[0].reason).lower()
     student.open("/services/club/competitions/bitcoin/attempts")
     student.see_text("failed")
     student.picture("attempts")
