@@ -38,7 +38,7 @@ def showing(name: str) -> Iterator[Tell]:
 
 
 def prepare_datasets(
-    settings: Settings, names: Sequence[str], *, stand_in: bool = False, download: bool = True
+    settings: Settings, names: Sequence[str], *, stand_in: bool = False, download: bool = False
 ) -> dict[str, Prepared]:
     """Prepare datasets, hand their solutions to the grader's folder, and tell notebooks what a submission must be.
 
@@ -80,7 +80,7 @@ def _hand_over(settings: Settings, name: str, prepared: Prepared) -> None:
     """Write the solution of every competition on this dataset, where it is not the one that stands."""
     from datauab import solutions
     from datauab.competition import load_competitions
-    from datauab.datasets.publish import put_file
+    from datauab.datasets.publishing import put_file
     from datauab.errors import ClubError
 
     for competition in load_competitions(settings.source).values():
@@ -123,6 +123,6 @@ def prepare(
 
     settings = load_settings()
     names = [datasets.find(name).name] if name else sorted(datasets.DATASETS)
-    for each, prepared in prepare_datasets(settings, names, stand_in=stand_in).items():
+    for each, prepared in prepare_datasets(settings, names, stand_in=stand_in, download=True).items():
         rows = ", ".join(f"{count} {part}" for part, count in prepared.manifest.rows.items() if count)
         console.print(f"{each}: {rows}, in {prepared.public_dir}{' (stand-in)' if prepared.stand_in else ''}")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from datauab.datasets import bitcoin, got, lesions, mnist
-from datauab.datasets.publish import intact, only_one, publish, recover
+from datauab.datasets.publishing import intact, only_one, publish, recover
 from datauab.datasets.records import AnyDataset, Dataset, Manifest, Plan, Prepared, Progress, quiet, read_manifest
 from datauab.datasets.sources import Fetched, cache, identity, local
 from datauab.datasets.sources import fetch as fetch_files
@@ -63,7 +63,11 @@ def fetch(settings: Settings, name: str, progress: Progress = quiet) -> Fetched:
     DataError
         Where a file is damaged or another one than expected.
     """
-    return fetch_files(settings, find(name), progress)
+    dataset = find(name)
+    fetched = _download(settings, dataset, progress)
+    if fetched.complete and not fetched.downloaded:
+        dataset.read(fetched.files)
+    return fetched
 
 
 def prepare(
@@ -112,8 +116,10 @@ def prepare(
         if not stand_in and not fetched.complete:
             if kept is not None and (not kept.stand_in or not download):
                 return Prepared(folder, kept, _planner(dataset, {}, secret, made_up=kept.stand_in))
-            fetched = fetch_files(settings, dataset, progress)
+            fetched = _download(settings, dataset, progress)
         made_up = not fetched.complete
+        if made_up and not stand_in:
+            _allow_stand_in(name, published, fetched)
         raw = STAND_IN if made_up else identity(fetched.files)
         planned = _planner(dataset, fetched.files, secret, made_up=made_up)
         if kept is not None and kept.raw == raw:
@@ -126,6 +132,36 @@ def fingerprint(dataset: AnyDataset, raw: str, secret: bytes) -> str:
     """HMAC-SHA256 of a dataset's name, version and raw files under the deployment's secret, in hexadecimal."""
     words = f"{dataset.name}/{dataset.version}/{raw}".encode()
     return hmac.new(secret, words, hashlib.sha256).hexdigest()
+
+
+def _download(settings: Settings, dataset: AnyDataset, progress: Progress) -> Fetched:
+    """Find or download the raw files; what was downloaded and is wrong does not stay in the cache."""
+    fetched = fetch_files(settings, dataset, progress)
+    if fetched.complete and fetched.downloaded:
+        try:
+            dataset.read(fetched.files)
+        except DataError as error:
+            for path in fetched.downloaded:
+                path.unlink()
+            raise DataError(
+                f"{error}; the download was removed: put the right file into the folder of DATAUAB_RAW, or ask for "
+                f"made-up data: ./club data prepare {dataset.name} --stand-in"
+            ) from error
+    return fetched
+
+
+def _allow_stand_in(name: str, published: Manifest | None, fetched: Fetched) -> None:
+    """Refuse to replace real data, prepared or half there, by a stand-in that nobody asked for."""
+    if fetched.incomplete:
+        found = f"only {', '.join(str(path) for path in fetched.incomplete)}"
+    elif published is not None and not published.stand_in:
+        found = "none, though real data was prepared before (of another version, secret or state)"
+    else:
+        return
+    raise DataError(
+        f"dataset {name}: expected all raw files, found {found}. {'; '.join(fetched.notes)}. Put the files into the "
+        f"folder of DATAUAB_RAW, or ask for made-up data: ./club data prepare {name} --stand-in"
+    )
 
 
 def _published(folder: Path) -> Manifest | None:

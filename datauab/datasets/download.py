@@ -58,8 +58,10 @@ def download(
             return _retrieve(url, target, sha256, progress), notes
         except _WrongContentError as error:
             wrong.append(str(error))
-        except OSError as error:
+        except ConnectionError as error:
             notes.append(f"{url}: {error}")
+        except OSError as error:
+            raise DataError(f"{target}: cannot be written: {error.strerror}; make room or rights there") from error
     if wrong:
         raise DataError(
             f"{target.name}: the downloaded file is not the expected one: {'; '.join(wrong)}; "
@@ -82,11 +84,13 @@ def _retrieve(url: str, target: Path, sha256: str | None, progress: Progress) ->
             known = sha256 and f"sha256:{sha256}"
             pooch.retrieve(url, known, fname=target.name, path=target.parent, downloader=downloader)
         except ValueError as error:
+            if not downloader.sha256:
+                raise ConnectionError(str(error)) from error
             # pooch's word for a wrong checksum. A resumed file may join two versions: once more, whole.
             if downloader.resumed and not last:
                 log.info("%s: wrong checksum after a resumed transfer; starting again", url)
                 continue
-            raise _WrongContentError(f"{url}: expected sha256 {sha256}, found {downloader.sha256 or 'none'}") from error
+            raise _WrongContentError(f"{url}: expected sha256 {sha256}, found {downloader.sha256}") from error
         return target
     raise AssertionError("the loop returns or raises")
 
@@ -105,7 +109,7 @@ class _Resuming:
 
         mark = hashlib.sha256(url.encode()).hexdigest()[:8]
         part = self._target.with_name(f"{self._target.name}.{mark}.part")
-        self.resumed = False
+        self.resumed, self.sha256 = False, ""
         with httpx.Client(timeout=httpx.Timeout(READ_S, connect=CONNECT_S), follow_redirects=True) as client:
             for attempt in range(1, ATTEMPTS + 1):
                 try:

@@ -190,7 +190,11 @@ def _lesions(files: Mapping[str, Path], names: pd.Series) -> NDArray[np.int64]:
 
 def _images(path: Path, names: pd.Series) -> tuple[str, ...]:
     with open_zip(path) as archive:
-        found = {name[:-4]: member for name, member in _members(archive).items() if name.lower().endswith(".jpg")}
+        found = {
+            name[:-4]: member
+            for name, member in _members(archive).items()
+            if name[:1] != "." and name[-4:].lower() == ".jpg"
+        }
     missing = [name for name in names if name not in found]
     extra = sorted(set(found) - set(names))
     if missing or extra:

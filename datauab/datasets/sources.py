@@ -29,11 +29,14 @@ class Fetched:
         What was missing where, for the operator.
     downloaded : tuple of Path
         Those that this call downloaded.
+    incomplete : tuple of Path
+        Where not all were found: those in the operator's own folder.
     """
 
     files: dict[str, Path] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     downloaded: tuple[Path, ...] = ()
+    incomplete: tuple[Path, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -65,6 +68,9 @@ def fetch(settings: Settings, dataset: AnyDataset, progress: Progress = quiet) -
         if path is None and file.kaggle:
             path, more = from_kaggle(file.kaggle, target)
             notes += more
+        if path is not None and path.suffix == ".zip":
+            progress(f"checking {file.name}", 0, 0)
+            _check_zip(path)
         return path, notes
 
     return _collect(settings, dataset, ask_source)
@@ -111,6 +117,17 @@ def open_zip(path: Path) -> zipfile.ZipFile:
         ) from error
 
 
+def _check_zip(path: Path) -> None:
+    try:
+        with open_zip(path) as archive:
+            bad = archive.testzip()
+        if bad is not None:
+            raise DataError(f"{path}: {bad}: expected the CRC-32 of the archive's directory, found another one")
+    except DataError:
+        path.unlink()
+        raise
+
+
 def _absent(file: RawFile, target: Path) -> tuple[Path | None, list[str]]:
     return None, [f"{target.parent.name}/{file.name}: not found on this machine"]
 
@@ -135,4 +152,7 @@ def _collect(settings: Settings, dataset: AnyDataset, otherwise: Ask) -> Fetched
         return path is not None
 
     complete = all(find(file) for file in dataset.files) and all(find(file) for file in dataset.more(files))
-    return Fetched(files if complete else {}, tuple(notes), tuple(downloaded))
+    if complete:
+        return Fetched(files, tuple(notes), tuple(downloaded))
+    own = tuple(path for path in files.values() if settings.raw is not None and path.is_relative_to(settings.raw))
+    return Fetched({}, tuple(notes), tuple(downloaded), own)

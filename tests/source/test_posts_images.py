@@ -218,7 +218,7 @@ def _run(checkout: Path, raw: Path, folder: Path, name: str, asked: dict[str, st
     No folder of downloaded weights is visible, so that the run is the same everywhere.
     """
     from datauab import datasets
-    from datauab.datasets.publish import put_file
+    from datauab.datasets.publishing import put_file
     from datauab.settings import Settings
 
     settings = Settings(root=checkout, raw=raw, public=folder / "public", state=folder / "state")

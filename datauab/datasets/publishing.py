@@ -64,9 +64,12 @@ def recover(folder: Path) -> None:
 def put_file(folder: Path, name: str, content: bytes) -> bool:
     """Add or replace one file of a published folder, in one step; tell whether it changed."""
     path = folder / name
-    if path.is_file() and path.read_bytes() == content:
+    sealed = folder.stat().st_mode & 0o777 == 0o555
+    if sealed and path.is_file() and path.read_bytes() == content:
         return False
     folder.chmod(0o755)
+    for left in folder.glob(f".{name}.*"):
+        left.unlink()
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
         with os.fdopen(handle, "wb") as file:
