@@ -78,6 +78,11 @@ def page_config(group: Group) -> dict[str, Any]:
     return {"disabledExtensions": {f"@jupyter/nbgrader:{name}": True for name in names}}
 
 
+def setting_overrides() -> dict[str, Any]:
+    """Give ``labconfig/default_setting_overrides.json``: a class room is not asked about news of Jupyter's."""
+    return {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
+
+
 def write(settings: Settings, group: Group) -> Path:
     """Write the group's configuration; servers see it read-only.
 
@@ -90,6 +95,7 @@ def write(settings: Settings, group: Group) -> Path:
     template = _INSTRUCTOR if group == "instructor" else _STUDENT
     _replace(folder / "jupyter_server_config.json", json.dumps(server_config(settings, group), indent=2))
     _replace(folder / "labconfig" / "page_config.json", json.dumps(page_config(group), indent=2))
+    _replace(folder / "labconfig" / "default_setting_overrides.json", json.dumps(setting_overrides(), indent=2))
     _replace(folder / "nbgrader_config.py", template.format(course=settings.course))
     return folder
 
