@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class SandboxExecute(Execute):
             outcome = run_notebook(nb, assignment, files, report=self.log.error)
         if outcome.scores is None:
             self.log.warning("%s of %s is not scored: %s", info["assignment"], info["student"], outcome.reason)
-        self.log.info("Seconds by stage: %s", outcome.seconds)
+        self.log.info("Seconds by stage: %s", json.dumps(outcome.seconds))
         info[_OUTCOME] = outcome
         return nb, resources
 
