@@ -18,7 +18,6 @@ ATTEMPTS = 3
 
 CONNECT_S = 5.0
 READ_S = 30.0
-_BLOCK = 1 << 20
 
 
 def download(
@@ -150,7 +149,7 @@ class _Resuming:
             part.with_suffix(".etag").unlink(missing_ok=True)
         total = have + int(response.headers.get("Content-Length") or 0)
         with part.open("ab" if have else "wb") as file:
-            for block in response.iter_bytes(_BLOCK):
+            for block in response.iter_raw():
                 file.write(block)
                 have += len(block)
                 self._progress(f"downloading {self._target.name}", have, total)
