@@ -265,7 +265,7 @@ def _labels(frame: Frame, history: ScoreHistory) -> list[str]:
             parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}</text>')
             parts.append(f'<text class="chart-label" x="{x:g}" y="{y + 18:.1f}">{escape(_short(name, 12))}</text>')
         else:
-            parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}  {escape(_short(name, 20))}</text>')
+            parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}  {escape(_short(name, 23 - len(number)))}</text>')
     return parts
 
 

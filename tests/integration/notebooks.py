@@ -26,7 +26,7 @@ from sklearn.linear_model import LinearRegression
 
 data = datauab.load("bitcoin")
 train = data.train.dropna()
-columns = ["btc_hash_rate", "btc_n_unique_addresses"]
+columns = ["btc_n_unique_addresses", "btc_n_transactions"]
 model = LinearRegression().fit(train[columns], train["btc_market_price"])
 predictions = model.predict(data.test[columns])
 """
