@@ -265,7 +265,8 @@ def _labels(frame: Frame, history: ScoreHistory) -> list[str]:
             parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}</text>')
             parts.append(f'<text class="chart-label" x="{x:g}" y="{y + 18:.1f}">{escape(_short(name, 12))}</text>')
         else:
-            parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}  {escape(_short(name, 23 - len(number)))}</text>')
+            shown = escape(_short(name, 23 - len(number)))
+            parts.append(f'<text class="{style}" x="{x:g}" y="{y + 4:.1f}">{number}  {shown}</text>')
     return parts
 
 
