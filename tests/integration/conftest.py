@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,12 +16,15 @@ from deployment import Deployment
 
 
 @pytest.fixture(scope="session")
-def deploy(checkout: Path, raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Deployment]]:
+def deploy(checkout: Path, raw: Path) -> Iterator[Callable[..., Deployment]]:
     """Make deployments that are stopped at the end, whatever happened."""
     made: list[Deployment] = []
 
-    def make(name: str, *assignments: str) -> Deployment:
-        deployment = Deployment(tmp_path_factory.mktemp(name) / "course", checkout, raw, assignments)
+    def make(name: str, *assignments: str, account: int | None = None) -> Deployment:
+        # Below /tmp itself: pytest's own folders are closed to other accounts.
+        folder = Path(tempfile.mkdtemp(prefix=f"club-{name}-"))
+        folder.chmod(0o755)
+        deployment = Deployment(folder / "course", checkout, raw, assignments, account)
         made.append(deployment)
         return deployment
 
@@ -27,3 +32,4 @@ def deploy(checkout: Path, raw: Path, tmp_path_factory: pytest.TempPathFactory) 
     for deployment in made:
         if deployment.process is not None and deployment.process.poll() is None:
             deployment.down()
+        shutil.rmtree(deployment.root.parent, ignore_errors=True)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 COURSE_FILES = ("jupyterhub_config.py", "nbgrader_config.py")
 COURSE_FOLDERS = ("source", "release")
@@ -35,7 +36,9 @@ def free_ports(count: int = 4) -> int:
 class Deployment:
     """One course folder and its running club."""
 
-    def __init__(self, root: Path, checkout: Path, raw: Path, assignments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, root: Path, checkout: Path, raw: Path, assignments: tuple[str, ...] = (), account: int | None = None
+    ) -> None:
         self.root = root
         self.checkout = checkout
         self.port = free_ports()
@@ -54,6 +57,7 @@ class Deployment:
             (root / name).mkdir(exist_ok=True)
         (root / ".club").mkdir(exist_ok=True)
         (root / ".club" / "node").symlink_to(checkout / ".club" / "node")
+        self.account = account
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("DATAUAB_", "JUPYTER"))},
             "DATAUAB_ROOT": str(root),
@@ -62,19 +66,42 @@ class Deployment:
             "NO_COLOR": "1",
             "COLUMNS": "200",
         }
+        if account is not None:
+            self.environment["HOME"] = str(root)
+            for path in (root.parent, root, *root.rglob("*")):
+                os.chown(path, account, account, follow_symlinks=False)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Options with which `subprocess` starts a program under the deployment's account."""
+        return {} if self.account is None else {"user": self.account, "group": self.account, "extra_groups": []}
 
     def club(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a verb of the command line to its end."""
         command = [sys.executable, "-m", "datauab.cli", *arguments]
         return subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=check, timeout=300
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=300,
+            **self.identity,
         )
 
     def nbgrader(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a plain nbgrader command from the course's root."""
         command = [sys.executable, "-m", "nbgrader", *arguments]
         return subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False, timeout=600
+            command,
+            cwd=self.root,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+            **self.identity,
         )
 
     def up(self, patience: float = 240) -> str:
@@ -87,6 +114,7 @@ class Deployment:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                **self.identity,
             )
         end = time.monotonic() + patience
         while time.monotonic() < end:
