@@ -10,8 +10,6 @@ import pytest
 
 from datauab.settings import Settings
 
-SECRET = b"a secret of this test" * 2
-
 
 @pytest.fixture
 def deployment(tmp_path: Path, raw: Path) -> Settings:
