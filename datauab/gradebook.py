@@ -45,6 +45,15 @@ def opened(settings: Settings) -> Iterator[Any]:
         yield gradebook
 
 
+@contextmanager
+def at(address: str) -> Iterator[Any]:
+    """Open nbgrader's ``Gradebook`` at a database URL that nbgrader itself handed on, as to a preprocessor."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(address) as gradebook:
+        yield gradebook
+
+
 def ensure_course(settings: Settings) -> None:
     """Make nbgrader's tables and the course's row, where they are missing."""
     with opened(settings):

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Unicode
 
+from datauab import gradebook as gradebooks
 from datauab.autograde.assignment import Assignment, AutograderCell, read_files
 from datauab.autograde.outcome import Outcome, write_outcome
 from datauab.autograde.outputs import as_typed, clean_markdown
@@ -110,7 +110,7 @@ class CleanText(NbGraderPreprocessor):
 def open_assignment(settings: Settings, url: str, name: str, notebook: str) -> Assignment:
     """The assignment `name` with its autograder cells as the gradebook keeps them."""
     competition = load_competition(settings.source / name)
-    with Gradebook(url) as gradebook:
+    with gradebooks.at(url) as gradebook:
         cells = autograder_cells(known_cells(gradebook, notebook, name))
     found = {key: AutograderCell(cell.source, cell.metadata.nbgrader.points) for key, cell in cells.items()}
     return Assignment.open(settings, competition, found)

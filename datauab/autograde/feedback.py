@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import List
 
+from datauab import gradebook as gradebooks
 from datauab.autograde.outputs import clean_markdown, plain, safe_output
 from datauab.autograde.sanitise import autograder_cells, known_cells
 
@@ -37,7 +37,7 @@ class FeedbackOnly(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """Build the notebook that feedback is made from."""
         info = resources["nbgrader"]
-        with Gradebook(info["db_url"]) as gradebook:
+        with gradebooks.at(info["db_url"]) as gradebook:
             known = known_cells(gradebook, info["notebook"], info["assignment"])
         hidden = set(autograder_cells(known))
         nb.cells = [_shown(cell, hidden) for cell in nb.cells]

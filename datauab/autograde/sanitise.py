@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
+
+from datauab import gradebook as gradebooks
 
 _SCHEMA = 3  # of nbgrader's cell metadata
 
@@ -22,7 +23,7 @@ class Sanitise(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         """Clean `nb` in place."""
         info = resources["nbgrader"]
-        with Gradebook(info["db_url"]) as gradebook:
+        with gradebooks.at(info["db_url"]) as gradebook:
             known = known_cells(gradebook, info["notebook"], info["assignment"])
         return sanitised(nb, known), resources
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from datauab import gradebook as gradebooks
 from datauab.archive import check_notebook, make_archive, read_archive, safe_name, unpack
 from datauab.autograde.assignment import Assignment, score_predictions
 from datauab.autograde.execute import open_assignment, source_files
@@ -84,12 +85,11 @@ def _grade_predictions(settings: Settings, job: Job) -> Outcome:
 def _grade_baseline(settings: Settings, job: Job) -> Outcome:
     """Run the post's own notebook as a member's would be, but leave nbgrader's gradebook to members."""
     import nbformat
-    from nbgrader.api import Gradebook
 
     name = job.attempt.competition
     files = _read(settings, job)
     notebook = nbformat.reads(files[f"{name}.ipynb"].decode("utf-8"), as_version=4)
-    with Gradebook(settings.database, course_id=settings.course) as gradebook:
+    with gradebooks.opened(settings) as gradebook:
         known = known_cells(gradebook, name, name)
     if not autograder_cells(known):
         raise GradingError(f"source/{name}/{name}.ipynb has no autograder cell; generate the assignment again")

@@ -157,7 +157,7 @@ def test_marks_stand_in_the_gradebook(club: Deployment) -> None:
 
 def test_a_failed_attempt_says_why_and_keeps_the_best(club: Deployment, people: Callable[[str], Person]) -> None:
     student = people("bo")
-    student.open("/user/bo/lab")
+    student.open("/user/bo/lab?reset")
     student.see("#jp-top-panel", patience=90)
     hand_in(student, club, BROKEN)
 
@@ -177,7 +177,7 @@ def test_a_failed_attempt_says_why_and_keeps_the_best(club: Deployment, people: 
 
 def test_feedback_is_fetched_and_shows_nothing_hidden(club: Deployment, people: Callable[[str], Person]) -> None:
     student = people("ada")
-    student.open("/user/ada/lab")
+    student.open("/user/ada/lab?reset")
     student.see("#jp-top-panel", patience=90)
     student.assignment_list()
     student.list_button("submitted", "bitcoin", "Fetch Feedback")
