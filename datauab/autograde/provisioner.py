@@ -29,6 +29,9 @@ from datauab.autograde.limits import kill_sandbox
 from datauab.autograde.sandbox import Sandbox, Tmpfs, memory_file
 from datauab.errors import GradingError
 
+TEMPORARY = "datauab-run-"
+"""How the names of all temporary folders of grading begin."""
+
 _SOCKETS = "/kernel"
 _CONNECTION = "/connection.json"
 _CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
@@ -135,7 +138,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         except BaseException:
             await self.kill()
             raise
-        self._folder = tempfile.mkdtemp(prefix="kernel-")
+        self._folder = tempfile.mkdtemp(prefix=f"{TEMPORARY}kernel-")
         for number, descriptor in enumerate(self._files, start=1):
             (Path(self._folder) / f"k-{number}").symlink_to(f"/proc/{os.getpid()}/fd/{descriptor}")
         self.connection_info = {**shared, "ip": f"{self._folder}/k", "key": session.key}

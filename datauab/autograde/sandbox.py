@@ -217,6 +217,11 @@ def _parents(inside: str, made: set[Path]) -> list[str]:
 def _become(mode: Mode, sandbox: Sandbox) -> list[str]:
     command: list[str] = []
     if mode == "account":
+        if sandbox.nestable and sandbox.account is None:
+            # Nesting needs a /proc with nothing covered, where uid 0 may write kernel settings even without capability.
+            raise SandboxUnavailable(
+                "a sandbox in which others are made: expected an account of its own, found root's; set Sandbox.account"
+            )
         if sandbox.nestable:
             command += ["sh", "-c", 'mount -t proc -o nosuid,nodev,noexec proc /proc && exec "$@"', "sh"]
         uid = os.getuid() if sandbox.account is None else sandbox.account

@@ -130,7 +130,7 @@ def plan(raw: Lesions, secret: bytes) -> Plan:
 
 
 def make_stand_in(random: np.random.Generator) -> Lesions:
-    """Draw 5,382 images, each of a lesion of its own, in the classes' real proportions."""
+    """Draw 10,015 images, each of a lesion of its own, as many of each class as HAM10000 has."""
     labels = stand_in.draw_labels(random)
     seeds = random.integers(0, 2**63, len(labels))
 

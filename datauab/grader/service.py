@@ -7,18 +7,23 @@ heartbeat and then taken by whoever asks next; its processes die with this one.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
+import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from datauab.autograde.outcome import read_outcome
+from datauab.autograde.provisioner import TEMPORARY
 from datauab.autograde.record import finish
 from datauab.autograde.sandbox import probe
 from datauab.errors import ClubError, LedgerError
@@ -28,6 +33,7 @@ from datauab.settings import Settings, load_settings
 
 LEASE_S = 60.0
 _HEARTBEAT_S = 10.0
+_STALE_S = 24 * 3600.0
 _IDLE_S = 0.3
 _LOOK_S = 0.1
 _FAILED = 3  # exit status of a job that says the platform failed; anything else is a crash
@@ -70,6 +76,7 @@ def serve(settings: Settings, stop: threading.Event, *, once: bool = False) -> N
     once : bool
         Return when nothing waits.
     """
+    remove_leftovers(Path(tempfile.gettempdir()))
     with Ledger.open(settings) as ledger:
         slots = [Slot(settings, ledger, stop, number, once=once) for number in range(settings.graders)]
         for slot in slots:
@@ -77,6 +84,23 @@ def serve(settings: Settings, stop: threading.Event, *, once: bool = False) -> N
         for slot in slots:
             while slot.is_alive():
                 slot.join(0.5)  # a join without a limit would keep signals waiting
+
+
+def remove_leftovers(folder: Path, age_s: float = _STALE_S) -> None:
+    """Remove what graders that were killed left in the machine's temporary folder; younger ones may be at work.
+
+    Parameters
+    ----------
+    folder : Path
+        The temporary folder.
+    age_s : float
+        Least age in seconds of what is removed; far above the wall time of any run.
+    """
+    for left in folder.glob(f"{TEMPORARY}*"):
+        with contextlib.suppress(OSError):
+            found = left.lstat()
+            if found.st_uid == os.geteuid() and stat.S_ISDIR(found.st_mode) and time.time() - found.st_mtime > age_s:
+                shutil.rmtree(left)
 
 
 class Slot(threading.Thread):
@@ -111,7 +135,7 @@ class Slot(threading.Thread):
     def _work(self, lease: Lease) -> None:
         attempt = lease.attempt
         _LOG.info("attempt %d: %s of %s", attempt.id, attempt.competition, attempt.member)
-        with tempfile.TemporaryDirectory(prefix="attempt-") as folder:
+        with tempfile.TemporaryDirectory(prefix=f"{TEMPORARY}attempt-") as folder:
             try:
                 status = self._run_job(lease, folder)
                 if status is None:

@@ -10,6 +10,7 @@ import pytest
 
 from datauab.autograde import sandbox
 from datauab.autograde.sandbox import Bind, Sandbox, Tmpfs, base_binds, base_symlinks, python_binds, python_env
+from datauab.errors import SandboxUnavailable
 
 pytestmark = pytest.mark.sandbox
 
@@ -107,3 +108,9 @@ def test_as_root_the_command_gets_its_account_and_no_capability() -> None:
     own = said(Sandbox(ro_binds=base_binds(), symlinks=base_symlinks()), "id -u; grep CapEff /proc/self/status")
     assert own.split()[0] == str(os.getuid())
     assert own.split()[-1] == "0" * 16
+
+
+@pytest.mark.skipif(sandbox.mode() != "account", reason="the rule is about root's number, and this is not root")
+def test_root_makes_no_sandbox_in_which_others_are_made_under_its_own_number() -> None:
+    with pytest.raises(SandboxUnavailable, match="account"):
+        Sandbox(ro_binds=base_binds(), nestable=True).command(["true"])

@@ -41,6 +41,7 @@ def test_made_up_digits_can_be_told_apart():
     raw = mnist.make_stand_in(np.random.default_rng(0))
     assert raw.train_images.shape == (60_000, 28, 28)
     assert raw.test_images.shape == (10_000, 28, 28)
+    assert mnist.plan(raw, SECRET).rows == {"train": 47_995, "validation": 12_005, "test": 10_000}
     pixels = mnist.binarise(raw.train_images[:3000]).reshape(3000, -1) / 255
     model = KNeighborsClassifier(3).fit(pixels[:2000], raw.train_labels[:2000])
     assert 0.6 < model.score(pixels[2000:], raw.train_labels[2000:3000]) <= 1
@@ -49,6 +50,7 @@ def test_made_up_digits_can_be_told_apart():
 def test_made_up_lesions_have_all_classes_and_differ():
     raw = lesions.make_stand_in(np.random.default_rng(0))
     assert set(raw.labels) == set(range(7))
+    assert len(raw.labels) == 10_015
     with raw.reader() as read_image:
         colours = {
             label: np.mean([np.asarray(read_image(number))[40:70, 40:70].mean() for number in rows[:20]])
@@ -56,6 +58,12 @@ def test_made_up_lesions_have_all_classes_and_differ():
             if len(rows := np.flatnonzero(raw.labels == label))
         }
     assert np.ptp(list(colours.values())) > 30
+
+
+def test_made_up_digits_are_as_many_as_the_real_ones(raw):
+    real = mnist.read({path.name: path for path in (raw / "mnist").iterdir()})
+    assert tuple(np.bincount(real.train_labels)) == mnist.TRAIN_COUNTS
+    assert tuple(np.bincount(real.test_labels)) == mnist.TEST_COUNTS
 
 
 @pytest.mark.parametrize("name", sorted(DATASETS))

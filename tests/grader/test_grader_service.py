@@ -17,6 +17,7 @@ from nbformat.v4 import new_code_cell
 
 from datauab import gradebook
 from datauab.archive import make_archive, read_archive
+from datauab.autograde.provisioner import TEMPORARY
 from datauab.autograde.sandbox import python_env
 from datauab.baselines import reference_archive
 from datauab.grader import service
@@ -168,3 +169,17 @@ def test_without_a_sandbox_it_does_not_start(toy: Toy, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "install it (apt-get install bubblewrap)" in done.stderr
     assert service.LEASE_S > 0
+
+
+def test_what_a_killed_grader_left_in_the_temporary_folder_goes_and_nothing_else(tmp_path: Path) -> None:
+    old, young, other = (tmp_path / name for name in (f"{TEMPORARY}attempt-a", f"{TEMPORARY}kernel-b", "of-others"))
+    for folder in (old, young, other):
+        folder.mkdir()
+        (folder / "outcome.json").touch()
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    (tmp_path / f"{TEMPORARY}link").symlink_to(other)
+    service.remove_leftovers(tmp_path)
+    assert not old.exists()
+    assert young.exists()
+    assert (other / "outcome.json").exists()

@@ -11,25 +11,26 @@ VARIANTS = 96
 """Different drawings of each digit; each image is one of them, moved by up to two pixels."""
 
 
-def draw(count: int, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def draw(counts: tuple[int, ...], random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Draw digits.
 
     Parameters
     ----------
-    count : int
-        How many.
+    counts : tuple of int
+        How many of each digit, from 0 to 9; n together.
     random : Generator
         Which, and how.
 
     Returns
     -------
-    images : ndarray, shape (count, 28, 28), uint8
+    images : ndarray, shape (n, 28, 28), uint8
         White on black.
-    labels : ndarray, shape (count,), uint8
-        The digits shown.
+    labels : ndarray, shape (n,), uint8
+        The digits shown, in random order.
     """
     drawings = np.stack([[_drawing(digit, random) for _ in range(VARIANTS)] for digit in range(10)])
-    labels = random.integers(0, 10, count).astype(np.uint8)
+    labels = random.permutation(np.repeat(np.arange(10, dtype=np.uint8), counts))
+    count = len(labels)
     images = drawings[labels, random.integers(0, VARIANTS, count)]
     moves = random.integers(-2, 3, (count, 2))
     for down in range(-2, 3):
