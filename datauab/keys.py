@@ -6,6 +6,7 @@ import os
 import re
 import secrets as random
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from datauab.errors import ConfigurationError
@@ -51,6 +52,7 @@ def _create(path: Path) -> None:
             file.write(random.token_hex(KEY_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())
+        give_to_folders_owner(Path(temporary))
         try:
             os.link(temporary, path)  # unlike a rename it never replaces the key of a faster process
         except FileExistsError:
@@ -78,6 +80,19 @@ def refuse_if_shared(path: Path) -> None:
         raise ConfigurationError(
             f"{path}: expected it to be open to its owner only, found mode {mode:o}; run: chmod go= {path}"
         )
+
+
+def give_to_folders_owner(path: Path) -> None:
+    """Give what root wrote to the account whose folder it lies in.
+
+    Where the club runs as root, the gradebook belongs to an account of the course: the web service and instructors'
+    servers, which run under it, must read what the grader and the commands of a root shell write.
+    """
+    if os.geteuid() != 0:
+        return
+    owner = path.parent.stat()
+    with suppress(PermissionError):  # number 0 without root's rights, as in a container: one account is all there is
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def sync_folder(folder: Path) -> None:

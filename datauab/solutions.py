@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datauab.errors import ConfigurationError, GradingError
-from datauab.keys import ensure_secret, refuse_if_shared, sync_folder
+from datauab.keys import ensure_secret, give_to_folders_owner, refuse_if_shared, sync_folder
 from datauab.settings import Settings
 
 __all__ = ["Solution", "ensure_secret", "read", "write"]
@@ -63,6 +63,7 @@ def write(settings: Settings, name: str, array: NDArray[Any], fingerprint: str) 
         for made in (settings.solutions, folder):
             made.mkdir(mode=0o700, parents=True, exist_ok=True)
             made.chmod(0o700)
+            give_to_folders_owner(made)
         if not _is_current(folder, record):
             _replace(folder / "solution.npy", content)
             _replace(folder / "solution.json", json.dumps(record, indent=1).encode())
@@ -137,6 +138,7 @@ def _replace(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        give_to_folders_owner(Path(temporary))
         Path(temporary).replace(path)
         sync_folder(path.parent)
     finally:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from datauab.errors import LedgerError
-from datauab.keys import sync_folder
+from datauab.keys import give_to_folders_owner, sync_folder
 
 _LEFT_OVER_SECONDS = 86_400.0
 
@@ -35,6 +35,7 @@ class StagedBlob:
         try:
             if not final.parent.is_dir():
                 final.parent.mkdir(mode=0o700, exist_ok=True)
+                give_to_folders_owner(final.parent)
                 sync_folder(final.parent.parent)
             # An existing file of this name has the same content; replacing it also heals a damaged one.
             self._temporary.replace(final)
@@ -77,10 +78,12 @@ class BlobStore:
         try:
             if not incoming.is_dir():
                 incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+                give_to_folders_owner(incoming)
                 sync_folder(self._folder)
                 sync_folder(self._folder.parent)
             descriptor, name = tempfile.mkstemp(dir=incoming)
             temporary = Path(name)
+            give_to_folders_owner(temporary)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from datauab.archive import read_archive
-from datauab.errors import InvalidSubmission, LedgerError
+from datauab.errors import InvalidSubmission
 from datauab.ledger import Attempt
 from datauab.web.api import REFUSALS, InClub, Member, visible_attempt
 from datauab.web.club import Club
@@ -55,10 +55,10 @@ def list_releases(club: InClub, viewer: Member) -> list[ReleaseAnswer]:
 @router.get("/assignments/{name}/archive", response_class=Response, responses=ZIP)
 def fetch_release(name: str, club: InClub, viewer: Member) -> Response:
     """Give the zip of a released assignment."""
-    try:
-        return zip_answer(club.ledger.release_archive(name), f"{name}.zip")
-    except LedgerError as error:
-        raise Problem(404, "NotFound", str(error)) from None
+    if name not in {one.assignment for one in club.ledger.releases()}:
+        words = "is not released; an instructor releases it in Formgrader"
+        raise Problem(404, "NotFound", f"assignment {name[:60]!r} {words}")
+    return zip_answer(club.ledger.release_archive(name), f"{name}.zip")
 
 
 @router.put("/assignments/{name}", status_code=200)

@@ -36,7 +36,6 @@ _STATUS: tuple[tuple[type[ClubError], int, str], ...] = (
     (PhaseClosed, 423, "PhaseClosed"),
     (LimitReached, 429, "LimitReached"),
     (InvalidReceipt, 400, "InvalidReceipt"),
-    (LedgerError, 409, "LedgerError"),
 )
 
 
@@ -82,17 +81,26 @@ def _describe(error: Exception) -> tuple[int, str, str]:
         return *known, str(error)
     match error:
         case Problem():
-            return error.status, error.kind, str(error)
+            answer = error.status, error.kind, str(error)
         case HTTPException():
-            return error.status_code, "HTTPError", _plain(error)
+            answer = error.status_code, "HTTPError", _plain(error)
         case RequestValidationError():
             found = error.errors()[0]
-            return 422, "InvalidRequest", f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
+            answer = 422, "InvalidRequest", f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}"
+        case LedgerError():
+            # Its message is for operators: it names files of the server.
+            log.error("the ledger failed: %s", error)
+            words = "the club's records cannot be used right now, and nothing was recorded; try again in a minute"
+            answer = 503, "LedgerError", f"{words}, or tell an instructor"
         case AuthenticationUnavailable():
             log.warning("the hub did not answer: %s", error)
-            return 503, "HubUnavailable", "the hub does not answer, so nobody can be signed in; try again in a minute"
-    log.error("unexpected error", exc_info=error)
-    return 500, "InternalError", "the club could not do this and wrote down why; try again, or tell an instructor"
+            words = "the hub does not answer, so nobody can be signed in; try again in a minute"
+            answer = 503, "HubUnavailable", words
+        case _:
+            log.error("unexpected error", exc_info=error)
+            words = "the club could not do this and wrote down why; try again, or tell an instructor"
+            answer = 500, "InternalError", words
+    return answer
 
 
 def _plain(error: HTTPException) -> str:
