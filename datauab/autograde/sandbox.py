@@ -283,6 +283,8 @@ def python_env() -> dict[str, str]:
         "PYTHONPATH": str(package_folder().parent),
         "PYTHONDONTWRITEBYTECODE": "1",
         "LANG": "C.UTF-8",
+        # PyTorch's threads otherwise burn their turns waiting for each other where several notebooks share the cores.
+        "OMP_WAIT_POLICY": "passive",
         "HOME": "/tmp",  # noqa: S108  the sandbox's own
     }
 

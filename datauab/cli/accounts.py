@@ -20,11 +20,15 @@ def public_address(settings: Settings) -> str:
     return f"http://{host}:{settings.port}"
 
 
-def invite() -> None:
+def invite(
+    new: Annotated[bool, typer.Option("--new", help="make every link given out so far worthless")] = False,
+) -> None:
     """Print the link by which students join and choose their own password."""
-    from datauab.hub.invite import invite_link
+    from datauab.hub.invite import invite_link, revoke_invites
 
     settings = load_settings()
+    if new:
+        revoke_invites(settings)
     console.print(invite_link(settings, public_address(settings)))
 
 

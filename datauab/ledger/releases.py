@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import func, select
 
 from datauab.errors import LedgerError
@@ -95,6 +97,17 @@ class Archives:
                 staged.keep()
         finally:
             staged.discard()
+
+    def feedback_hashes(self, attempt_ids: Sequence[int]) -> dict[int, str]:
+        """Give the SHA-256 of the newest feedback archive of each of these attempts that has one."""
+        newest = (
+            select(func.max(feedback.c.id))
+            .where(feedback.c.attempt_id.in_(attempt_ids))
+            .group_by(feedback.c.attempt_id)
+        )
+        query = select(feedback.c.attempt_id, feedback.c.sha256).where(feedback.c.id.in_(newest))
+        with self._database.reading() as connection:
+            return {int(number): str(digest) for number, digest in connection.execute(query)}
 
     def feedback_archive(self, attempt_id: int) -> bytes | None:
         """Read the newest feedback on an attempt; None where there is none yet.

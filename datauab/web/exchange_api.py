@@ -117,7 +117,9 @@ def list_submissions(
     if everyone and not viewer.instructor:
         raise Problem(403, "Forbidden", "only instructors see everyone's submissions; leave out all=1 for your own")
     found = club.ledger.attempts(competition=assignment, member=None if everyone else viewer.name)
-    return [_submission(club, one) for one in found if one.kind == "notebook" and one.origin != "baseline"]
+    handed_in = [one for one in found if one.kind == "notebook" and one.origin != "baseline"]
+    digests = club.ledger.feedback_hashes([one.id for one in handed_in if one.has_feedback])
+    return [_submission(club, one, digests.get(one.id)) for one in handed_in]
 
 
 @router.get("/submissions/{number}/archive", response_class=Response, responses=ZIP)
@@ -150,7 +152,7 @@ async def publish_feedback(number: int, request: Request, club: InClub, viewer: 
     await run_in_threadpool(club.ledger.publish_feedback, attempt.id, body)
 
 
-def _submission(club: Club, one: Attempt) -> SubmissionAnswer:
+def _submission(club: Club, one: Attempt, feedback_sha256: str | None) -> SubmissionAnswer:
     waits = one.state == "queued"
     return SubmissionAnswer(
         id=one.id,
@@ -161,6 +163,7 @@ def _submission(club: Club, one: Attempt) -> SubmissionAnswer:
         state=one.state,
         reason=one.reason,
         has_feedback=one.has_feedback,
+        feedback_sha256=feedback_sha256,
         sha256=one.sha256,
         kind=one.kind,
         points=one.points,

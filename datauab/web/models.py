@@ -109,6 +109,7 @@ class SubmissionAnswer(BaseModel):
     state: State
     reason: str | None
     has_feedback: bool
+    feedback_sha256: str | None = Field(description="hash of the newest feedback archive, to tell when it has changed")
     sha256: str
     kind: str
     points: float | None

@@ -73,6 +73,12 @@ def test_the_assignment_list_from_fetch_to_feedback(
     assert (ada.home / first["local_feedback_path"] / "greeting.html").is_file()
     assert not second["has_exchange_feedback"]
 
+    door.ledger.publish_feedback(first["attempt_id"], make_archive({"greeting.html": b"<p>better</p>"}))
+    assert listed(page)[1]["submissions"][0]["feedback_updated"]
+    assert page.fetch_feedback(COURSE, "greeting") == {"success": True}
+    assert not listed(page)[1]["submissions"][0]["feedback_updated"]
+    assert b"better" in (ada.home / first["local_feedback_path"] / "greeting.html").read_bytes()
+
 
 def test_the_page_says_why_it_has_no_list(
     person: Callable[..., Person], sign_in: Callable[[Person], AssignmentList]
