@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -63,3 +66,15 @@ def test_each_dependency_is_locked_and_has_its_reason(checkout: Path) -> None:
 def test_the_lock_files_carry_no_addresses(checkout: Path) -> None:
     assert "://" not in (checkout / "constraints.txt").read_text()
     assert '"resolved"' not in (checkout / "deploy" / "proxy" / "package-lock.json").read_text()
+
+
+def test_each_package_that_is_imported_is_a_named_dependency(checkout: Path) -> None:
+    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {re.split(r"[\[<>=!~; ]", requirement)[0].lower() for requirement in project["dependencies"]}
+    owners = packages_distributions()
+    for path in (checkout / "datauab").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for top in {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names) - {"datauab"}:
+                assert {owner.lower() for owner in owners.get(top, [])} & named, f"{path} imports {top}"

@@ -171,6 +171,9 @@ def test_a_failed_attempt_says_why_and_keeps_the_best(club: Deployment, people: 
     student.picture("attempts")
     student.open("/services/club/competitions/bitcoin")
     student.picture("board-own-row")
+    student.resize(1280, 1270)
+    student.picture("leaderboard")
+    student.resize(1280, 900)
     rows = [row.text for row in student.driver.find_elements("css selector", "table tbody tr")]
     assert any(re.search(r"\bbo\b", row) for row in rows)
 
