@@ -19,6 +19,11 @@ from datauab.settings import Settings
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
 
 
+def plain(name: str) -> str:
+    """Normalise a distribution's name as package indexes do (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def commands() -> list[str]:
     return sorted(set(re.findall(r"\./club ([a-z|]+(?: [a-z|]+)?)", README)))
 
@@ -55,9 +60,11 @@ def test_each_picture_and_folder_of_the_readme_exists(checkout: Path) -> None:
 def test_each_dependency_is_locked_and_has_its_reason(checkout: Path) -> None:
     text = (checkout / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
-    locked = {line.split("==")[0] for line in (checkout / "constraints.txt").read_text().splitlines() if "==" in line}
+    locked = {
+        plain(line.split("==")[0]) for line in (checkout / "constraints.txt").read_text().splitlines() if "==" in line
+    }
     for requirement in [*project["dependencies"], *project["optional-dependencies"]["test"]]:
-        name = re.split(r"[\[<>=!~; ]", requirement)[0].lower()
+        name = plain(re.split(r"[\[<>=!~; ]", requirement)[0])
         assert name in locked, f"{name} is not in constraints.txt"
         line = next(line for line in text.splitlines() if f'"{requirement}"' in line)
         assert "#" in line, f"{name} has no reason in pyproject.toml"
@@ -70,11 +77,11 @@ def test_the_lock_files_carry_no_addresses(checkout: Path) -> None:
 
 def test_each_package_that_is_imported_is_a_named_dependency(checkout: Path) -> None:
     project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    named = {re.split(r"[\[<>=!~; ]", requirement)[0].lower() for requirement in project["dependencies"]}
+    named = {plain(re.split(r"[\[<>=!~; ]", requirement)[0]) for requirement in project["dependencies"]}
     owners = packages_distributions()
     for path in (checkout / "datauab").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for top in {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names) - {"datauab"}:
-                assert {owner.lower() for owner in owners.get(top, [])} & named, f"{path} imports {top}"
+                assert {plain(owner) for owner in owners.get(top, [])} & named, f"{path} imports {top}"

@@ -224,6 +224,27 @@ def test_the_instructor_sees_private_scores_and_the_formgrader(
     instructor.driver.switch_to.default_content()
 
 
+def test_the_formgrader_autogrades_on_two_kernels_too(club: Deployment, people: Callable[[str], Person]) -> None:
+    instructor = people("instructor")
+    instructor.open("/user/instructor/formgrader/manage_submissions/bitcoin")
+
+    def pressed() -> bool:
+        for row in instructor.driver.find_elements("css selector", "#main-table tr"):
+            if re.search(r"\bcy\b", row.text) and (buttons := row.find_elements("css selector", ".autograde a")):
+                buttons[0].click()
+                return True
+        return False
+
+    instructor.wait(pressed, "the button that autogrades cy")
+    instructor.see(".modal-dialog", "autograded", patience=120)
+    instructor.picture("formgrader-autograded")
+    assert "successfully" in instructor.text().lower()
+    settings = load_settings(club.root, port=club.port)
+    assert gradebook.points(settings, "bitcoin", "cy") == (0.0, 10.0)
+    (attempt,) = attempts_of(club, "cy")
+    assert attempt.state == "scored"
+
+
 def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_everything(
     club: Deployment, people: Callable[[str], Person]
 ) -> None:
