@@ -15,8 +15,9 @@ from datauab.settings import load_settings
 
 pytestmark = [pytest.mark.hub, pytest.mark.training, pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
-#: Least public score that each reference must reach on its hidden labels, whatever the split.
-LEAST = {"bitcoin": 0.7, "got": 0.76, "mnist": 0.985, "lesions": 0.2}
+#: Least public score that each reference must reach on its hidden labels, whatever the split. A linear regression on
+#: prices depends on where the few most expensive days fall: over 60 splits its R² on all hidden days was 0.65 to 0.94.
+LEAST = {"bitcoin": 0.4, "got": 0.74, "mnist": 0.98, "lesions": 0.3}
 
 
 def test_every_baseline_is_scored_and_every_reference_is_good(deploy: Callable[..., Deployment]) -> None:
