@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     timezone: str = "Europe/Madrid"
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=1, le=65535)
+    address: str = Field("", description="what browsers open, such as https://club.example.org; empty: host and port")
     internal_port: int = Field(0, ge=0, le=65532, description="first of the loopback ports; 0: public port + 1")
     instructors: tuple[str, ...] = ("instructor",)
     authenticator: str = Field("invite", description="'invite', or any class or entry point that JupyterHub accepts")

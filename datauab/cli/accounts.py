@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from typing import Annotated
 
 import typer
@@ -14,10 +16,29 @@ app = typer.Typer(help="Instructors' accounts.", no_args_is_help=True)
 console = Console(highlight=False, soft_wrap=True)
 
 
+WILDCARDS = ("", "0.0.0.0", "::")  # noqa: S104 - compared with, not bound
+
+
+def local_address(settings: Settings) -> str:
+    """Give the address at which this machine itself reaches the club, without a last slash."""
+    return f"http://{'127.0.0.1' if settings.host in WILDCARDS else settings.host}:{settings.port}"
+
+
 def public_address(settings: Settings) -> str:
-    """Give the address that a browser opens, without a last slash."""
-    host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
-    return f"http://{host}:{settings.port}"
+    """Give the address that browsers open, without a last slash.
+
+    That is the setting `address`; else host and port, where a host that stands for all of this machine's addresses
+    is replaced by the one that leads to other networks.
+    """
+    if settings.address:
+        return settings.address.rstrip("/")
+    if settings.host not in WILDCARDS:
+        return local_address(settings)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        # Connecting a datagram socket sends nothing: it only chooses the local address (192.0.2.0/24 is nobody's).
+        probe.connect(("192.0.2.1", 9))
+        return f"http://{probe.getsockname()[0]}:{settings.port}"
+    return local_address(settings)
 
 
 def invite(

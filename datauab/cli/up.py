@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from datauab.cli import doctor
-from datauab.cli.accounts import public_address
+from datauab.cli.accounts import local_address, public_address
 from datauab.errors import ClubError
 from datauab.settings import Settings, load_settings
 
@@ -95,7 +95,7 @@ def up(
         with supervised(settings) as supervisor:
             with console.status("starting proxy, hub, web service and grader"):
                 supervisor.start()
-                supervisor.wait_ready(public_address(settings), lambda line: console.print(f"  {line}"))
+                supervisor.wait_ready(local_address(settings), lambda line: console.print(f"  {line}"))
             if not supervisor.stopping:
                 console.print(invitation)
             supervisor.run(console.print)

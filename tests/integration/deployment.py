@@ -63,6 +63,7 @@ class Deployment:
             "DATAUAB_ROOT": str(root),
             "DATAUAB_RAW": str(raw),
             "DATAUAB_PORT": str(self.port),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "NO_COLOR": "1",
             "COLUMNS": "200",
         }
@@ -76,25 +77,19 @@ class Deployment:
         """Options with which `subprocess` starts a program under the deployment's account."""
         return {} if self.account is None else {"user": self.account, "group": self.account, "extra_groups": []}
 
-    def club(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a verb of the command line to its end."""
-        command = [sys.executable, "-m", "datauab.cli", *arguments]
-        return subprocess.run(
-            command,
-            cwd=self.root,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=check,
-            timeout=300,
-            **self.identity,
-        )
+    def club(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a verb of the command line to its end; an error where it fails."""
+        done = self._run("datauab.cli", *arguments)
+        done.check_returncode()
+        return done
 
     def nbgrader(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a plain nbgrader command from the course's root."""
-        command = [sys.executable, "-m", "nbgrader", *arguments]
+        return self._run("nbgrader", *arguments)
+
+    def _run(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command,
+            [sys.executable, "-m", module, *arguments],
             cwd=self.root,
             env=self.environment,
             capture_output=True,

@@ -245,6 +245,17 @@ def test_the_formgrader_autogrades_on_two_kernels_too(club: Deployment, people: 
     assert attempt.state == "scored"
 
 
+def test_plain_nbgrader_commands_work_from_the_courses_root(club: Deployment) -> None:
+    listed = club.nbgrader("list", "--inbound")
+    assert listed.returncode == 0, listed.stderr
+    assert all(name in listed.stderr + listed.stdout for name in STUDENTS)
+    collected = club.nbgrader("collect", "bitcoin", "--update")
+    assert collected.returncode == 0, collected.stderr
+    graded = club.nbgrader("autograde", "bitcoin", "--student", "cy", "--force")
+    assert graded.returncode == 0, graded.stderr
+    assert gradebook.points(load_settings(club.root, port=club.port), "bitcoin", "cy") == (0.0, 10.0)
+
+
 def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_everything(
     club: Deployment, people: Callable[[str], Person]
 ) -> None:
