@@ -28,7 +28,7 @@ def with_proxy(settings: Settings) -> Settings:
 
 def test_everything_but_the_proxy_listens_on_loopback(with_proxy: Settings) -> None:
     c = Config()
-    config.configure(c, load_settings(with_proxy.root, port=18000, host="0.0.0.0"))  # noqa: S104
+    config.configure(c, load_settings(with_proxy.root, port=18000, host="0.0.0.0"))
     assert c.JupyterHub.bind_url == "http://0.0.0.0:18000"
     assert (c.JupyterHub.hub_ip, c.JupyterHub.hub_port) == ("127.0.0.1", 18001)
     assert c.ConfigurableHTTPProxy.api_url == "http://127.0.0.1:18002"
