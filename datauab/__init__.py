@@ -1,6 +1,7 @@
 """Data UAB Club: what a notebook needs, `load`, `check` and `leaderboard`; the rest is the platform.
 
-The three are imported when they are first used, so that the platform's own processes stay light.
+The three are imported when they are first used, so that the platform's own processes stay light. No module of the
+package may have one of their names: importing it would put the module in the function's place.
 """
 
 from __future__ import annotations

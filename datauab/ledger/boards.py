@@ -7,10 +7,10 @@ from datetime import datetime
 
 from sqlalchemy import and_, func, select
 
-from datauab.leaderboard import Entry
 from datauab.ledger.attempts import utc_now
 from datauab.ledger.engine import Database
 from datauab.ledger.tables import attempt, ending, member, private_score, score
+from datauab.ranking import Entry
 
 _newest = select(func.max(score.c.id)).where(score.c.attempt_id == attempt.c.id).correlate(attempt).scalar_subquery()
 _scored = and_(score.c.attempt_id == attempt.c.id, score.c.id == _newest)
@@ -22,7 +22,7 @@ class Boards:
     _database: Database
 
     def public_board(self, competition: str) -> list[Entry]:
-        """List all attempts of a competition with their public scores, for `datauab.leaderboard.rank`.
+        """List all attempts of a competition with their public scores, for `datauab.ranking.rank`.
 
         Attempts that wait, run or failed have the score None; those that the platform failed are left out.
         """

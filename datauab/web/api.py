@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends
 
 from datauab.competition import Competition
 from datauab.errors import LedgerError
-from datauab.leaderboard import rank
 from datauab.ledger import Attempt
+from datauab.ranking import rank
 from datauab.web.board import build_board
 from datauab.web.club import Club, club_of
 from datauab.web.models import (

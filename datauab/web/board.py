@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from datauab.competition import Competition
-from datauab.leaderboard import Entry, Row, best_over_time, rank
+from datauab.ranking import Entry, Row, best_over_time, rank
 from datauab.web.chart import Improvement, ScoreHistory
 from datauab.web.wording import metric_words
 

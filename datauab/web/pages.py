@@ -13,8 +13,8 @@ from starlette.datastructures import UploadFile
 
 from datauab.competition import Competition
 from datauab.errors import InvalidSubmission
-from datauab.leaderboard import rank
 from datauab.ledger import Attempt
+from datauab.ranking import rank
 from datauab.web.api import LIST_LIMIT, Anybody, InClub, Member, visible_attempt
 from datauab.web.board import build_board, build_history, build_managed
 from datauab.web.chart import draw_history

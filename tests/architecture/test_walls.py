@@ -31,3 +31,9 @@ def test_only_the_gradebook_module_opens_nbgraders_database(path: Path) -> None:
 def test_nothing_reads_pickles(path: Path) -> None:
     assert not imported(path) & {"pickle", "cPickle", "dill", "joblib", "cloudpickle", "shelve", "marshal"}
     assert "allow_pickle=True" not in path.read_text(encoding="utf-8")
+
+
+def test_no_module_takes_the_place_of_a_function_that_notebooks_call() -> None:
+    import datauab
+
+    assert not {path.stem for path in PACKAGE.iterdir()} & set(datauab.__all__)

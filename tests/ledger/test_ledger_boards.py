@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from datauab.errors import LedgerError
-from datauab.leaderboard import rank
+from datauab.ranking import rank
 
 
 def hand_in(ledger, member, result=None, *, public=0.0, private=0.0, fault=None, origin="web"):

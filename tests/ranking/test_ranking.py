@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datauab.leaderboard import Entry, best_over_time, rank
+from datauab.ranking import Entry, best_over_time, rank
 
 START = datetime(2026, 9, 14, 8, tzinfo=UTC)
 
