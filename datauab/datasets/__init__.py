@@ -115,13 +115,13 @@ def prepare(
         fetched = Fetched() if stand_in else local(settings, dataset)
         if not stand_in and not fetched.complete:
             if kept is not None and (not kept.stand_in or not download):
-                return Prepared(folder, kept, _planner(dataset, {}, secret, made_up=kept.stand_in))
+                return Prepared(folder, kept, _Planner(dataset, {}, secret, kept.stand_in))
             fetched = _download(settings, dataset, progress)
         made_up = not fetched.complete
         if made_up and not stand_in:
             _allow_stand_in(name, published, fetched)
         raw = STAND_IN if made_up else identity(fetched.files)
-        planned = _planner(dataset, fetched.files, secret, made_up=made_up)
+        planned = _Planner(dataset, fetched.files, secret, made_up)
         if kept is not None and kept.raw == raw:
             return Prepared(folder, kept, planned, fetched.notes if made_up else ())
         manifest = _publish(dataset, folder, planned(), raw=raw, secret=secret, progress=progress)
@@ -176,10 +176,6 @@ def _is_ours(manifest: Manifest | None, dataset: AnyDataset, secret: bytes, fold
     if manifest is None or not intact(folder, manifest):
         return False
     return hmac.compare_digest(manifest.fingerprint, fingerprint(dataset, manifest.raw, secret))
-
-
-def _planner(dataset: AnyDataset, files: Mapping[str, Path], secret: bytes, *, made_up: bool) -> _Planner:
-    return _Planner(dataset, files, secret, made_up)
 
 
 class _Planner:
