@@ -1,6 +1,6 @@
-"""Data UAB Club: what a notebook needs, `load`, `check` and `leaderboard`; the rest is the platform.
+"""Data UAB Club: what a notebook needs, `load`, `check`, `submit`, `leaderboard` and more; the rest is the platform.
 
-The three are imported when they are first used, so that the platform's own processes stay light. No module of the
+They are imported when they are first used, so that the platform's own processes stay light. No module of the
 package may have one of their names: importing it would put the module in the function's place.
 """
 
@@ -9,9 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datauab.client import check, leaderboard, load
+    from datauab.client import (
+        check,
+        leaderboard,
+        load,
+        load_checkpoint,
+        save_checkpoint,
+        save_predictions,
+        submit,
+    )
 
-__all__ = ["check", "leaderboard", "load"]
+__all__ = ["check", "leaderboard", "load", "load_checkpoint", "save_checkpoint", "save_predictions", "submit"]
 
 
 def __getattr__(name: str) -> object:

@@ -5,7 +5,9 @@ nbgrader keeps the marks; the ledger keeps attempts and scores in the same datab
 
 from __future__ import annotations
 
+import functools
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, SAWarning
 
 from datauab.settings import Settings
 
@@ -52,6 +54,20 @@ def at(address: str) -> Iterator[Any]:
 
     with Gradebook(address) as gradebook:
         yield gradebook
+
+
+@functools.cache
+def share_engines() -> None:
+    """Let all gradebooks that nbgrader opens in this process share one engine for each database, without its warnings.
+
+    A conversion opens a dozen of them. Each would compile its statements anew, which takes as long as everything else
+    that nbgrader does; it leaves no other place to say so.
+    """
+    from nbgrader import api
+
+    api.create_engine = functools.cache(api.create_engine)
+    # Of nbgrader's own way to add a submission, once for each; nobody here can heed them.
+    warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.")
 
 
 def ensure_course(settings: Settings) -> None:
@@ -101,7 +117,49 @@ def _marks(gradebook: Any) -> Iterator[tuple[tuple[str, str], Points]]:
     for assignment in gradebook.assignments:
         for submission in gradebook.assignment_submissions(assignment.name):
             key = (str(assignment.name), str(submission.student_id))
-            yield key, (float(submission.score or 0), float(submission.max_score or 0))
+            earned = float(submission.score or 0) - float(submission.late_submission_penalty or 0)
+            yield key, (max(0.0, earned), float(submission.max_score or 0))
+
+
+def set_late_share(address: str, assignment: str, notebook: str, student: str, share: float) -> None:
+    """Take `share` of a graded notebook's marks off, as nbgrader's penalty for late work.
+
+    Parameters
+    ----------
+    address : str
+        Database URL.
+    share : float
+        In [0, 1].
+    """
+    with at(address) as gradebook:
+        found = gradebook.find_submission_notebook(notebook, assignment, student)
+        found.late_submission_penalty = share * float(found.score or 0) if share else None
+        gradebook.db.commit()
+
+
+def renew_mark(
+    settings: Settings, assignment: str, student: str, cell: str, mark: float, *, late_share: float = 0.0
+) -> bool:
+    """Give an autograder cell of a graded notebook another mark; one that somebody gave by hand stays.
+
+    Returns
+    -------
+    bool
+        False where nothing of the student's was graded.
+    """
+    from nbgrader.api import MissingEntry
+
+    with opened(settings) as gradebook:
+        try:
+            grade = gradebook.find_grade(cell, assignment, assignment, student)
+        except MissingEntry:
+            return False
+        grade.auto_score = mark
+        grade.needs_manual_grade = grade.manual_score is not None
+        gradebook.db.commit()
+    if late_share:
+        set_late_share(url(settings), assignment, assignment, student, late_share)
+    return True
 
 
 def _open(address: str, course: str) -> Any:

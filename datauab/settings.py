@@ -32,6 +32,21 @@ class Limits(BaseModel):
     predictions_mb: int = Field(64, ge=1, description="size of the exported predictions, in MiB")
 
 
+class Slurm(BaseModel):
+    """What a job that grades asks of Slurm."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    partition: str = Field("", description="queue of the jobs; empty: the cluster's default")
+    account: str = Field("", description="who pays; empty: the default")
+    cores: int = Field(1, ge=1, description="cores of a job, and notebooks it runs at one time")
+    memory_mb: int = Field(4096, ge=512, description="memory of a job, in MiB")
+    walltime: str = Field("04:00:00", description="longest time of a job")
+    gpus: int = Field(0, ge=0, description="GPUs of a job")
+    extra: tuple[str, ...] = Field((), description="further options of sbatch, such as --constraint=avx512")
+    wait_s: float = Field(600.0, gt=0, description="how long grading waits for the first job to begin, in seconds")
+
+
 class Settings(BaseSettings):
     """One deployment: where its files lie, where it listens, and what a run may use.
 
@@ -74,7 +89,16 @@ class Settings(BaseSettings):
     student_memory_mb: int = Field(4096, ge=512)
     idle_timeout_s: int = Field(3600, ge=60)
     upload_mb: int = Field(25, ge=1, description="largest submission accepted, in MiB")
-    graders: int = Field(1, ge=1, le=64, description="notebooks graded at the same time")
+    graders: int = Field(
+        0, ge=0, le=1024, description="notebooks graded at one time, or jobs of Slurm; 0: one a core, or one job"
+    )
+    warm: bool = Field(True, description="kernels are forked from one that has loaded the course's packages")
+    prewarm: bool = Field(True, description="they are ready before the first notebook comes, at about 1 GB of memory")
+    cluster: str = Field("local", description="where the grader runs notebooks: 'local', 'slurm' or tls://HOST:PORT")
+    cluster_certificates: Path | None = Field(None, description="folder of ca.pem, cert.pem and key.pem of a cluster")
+    gpu_share: int = Field(1, ge=1, le=16, description="notebooks that share one GPU at one time")
+    slurm: Slurm = Slurm()
+    lease_s: float = Field(60.0, ge=6, description="silence after which a grader's attempt goes back to the queue")
     limits: Limits = Limits()
 
     @classmethod
@@ -92,7 +116,7 @@ class Settings(BaseSettings):
 
     def model_post_init(self, context: Any, /) -> None:
         """Make every path absolute (relative ones are relative to the root) and fill in what depends on it."""
-        for name in ("root", "state", "raw", "public", "homes", "gradebook"):
+        for name in ("root", "state", "raw", "public", "homes", "gradebook", "cluster_certificates"):
             path = getattr(self, name)
             if path is not None:
                 object.__setattr__(self, name, (self.root / path.expanduser()).resolve())
@@ -110,6 +134,11 @@ class Settings(BaseSettings):
     def solutions(self) -> Path:
         """Folder of the ground truths; only the grader opens it."""
         return self.gradebook / "solutions"
+
+    @property
+    def own_raw(self) -> Path:
+        """Folder of the CSV files of competitions' own data: they hold the truth, so only the grader opens them."""
+        return self.gradebook / "raw"
 
     @property
     def secrets(self) -> Path:
@@ -135,6 +164,11 @@ class Settings(BaseSettings):
     def web_port(self) -> int:
         """Loopback port of the web service."""
         return self.internal_port + 2
+
+    @property
+    def heartbeat_s(self) -> float:
+        """How often a grader says that it still works on an attempt, in seconds."""
+        return self.lease_s / 6
 
     @property
     def web_prefix(self) -> str:

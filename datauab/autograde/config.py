@@ -27,11 +27,12 @@ def configure_autograde(c: Any) -> None:
         f"{own}.execute.SandboxExecute",
         f"{nbgrader}.LimitOutput",
         f"{own}.execute.SaveMarks",
-        f"{nbgrader}.AssignLatePenalties",
+        f"{own}.execute.LatePenalties",
         f"{nbgrader}.CheckCellMetadata",
         f"{own}.execute.CleanText",
     ]
     c.OverwriteCells.add_missing_cells = True
+    c.GenerateFeedback.exporter_class = f"{own}.feedback.FeedbackExporter"
     c.GenerateFeedback.preprocessors = [
         f"{nbgrader}.GetGrades",
         f"{own}.feedback.FeedbackOnly",

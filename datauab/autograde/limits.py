@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import resource
 import signal
 import threading
 import time
@@ -25,6 +26,9 @@ _INTERVAL_S = 0.05
 # Room above the limit for one process's private memory, so that the sum over all of them is what usually decides.
 _DATA_HEADROOM_MB = 1024
 _MOST_FILES = 100_000  # each takes about 1 KiB of the host's memory that no size limit of a tmpfs counts
+# A socket or pipe that is full and not read holds up to 0.2 MiB that belongs to no process; and what Linux counts by
+# account (descriptors under way, pairs that epoll watches) is shared by all kernels of a worker.
+_OPEN_FILES, _OPEN_FILES_EACH = 1024, 32
 
 
 class RunStopped(InvalidSubmission):
@@ -43,21 +47,28 @@ class Usage:
         Processes and threads.
     cpu_s : float
         CPU time of the process that used most, in seconds.
+    open_files : int
+        Open descriptors, added up.
     """
 
     memory: int
     tasks: int
     cpu_s: float
+    open_files: int = 0
 
 
 def prlimits(limits: Limits, gpu: bool = False) -> tuple[tuple[str, int], ...]:
-    """Limits of one process, as options of ``prlimit``; see `datauab.autograde.sandbox.Sandbox.rlimits`."""
-    found = [("core", 0), ("fsize", limits.file_mb * _MIB), ("cpu", limits.cpu_s + 1), ("nofile", 4096)]
+    """Limits of one process, as options of ``prlimit``; see `datauab.autograde.sandbox.Sandbox.rlimits`.
+
+    None is above what this process may itself have: nobody but root could set it.
+    """
+    found = [("core", 0), ("fsize", limits.file_mb * _MIB), ("cpu", limits.cpu_s + 1), ("nofile", 1024)]
     if not gpu:  # the driver reserves more address space than any limit in bytes of memory
         found.append(("data", (limits.memory_mb + _DATA_HEADROOM_MB) * _MIB))
     if _counts_processes_by_namespace():
         found.append(("nproc", limits.processes))
-    return tuple(found)
+    most = {name: resource.getrlimit(getattr(resource, f"RLIMIT_{name.upper()}"))[1] for name, _ in found}
+    return tuple((name, value if most[name] < 0 else min(value, most[name])) for name, value in found)
 
 
 def _counts_processes_by_namespace() -> bool:
@@ -130,6 +141,9 @@ class Watch(threading.Thread):
             return (
                 f"one process used more than {limits.cpu_s} s of CPU time (limit cpu_s); make the notebook do less work"
             )
+        most_open = _OPEN_FILES + _OPEN_FILES_EACH * limits.processes
+        if usage.open_files > most_open:
+            return f"it had more than {most_open} open files and sockets at one time; close what is no longer needed"
         return self._excess_files()
 
     def _excess_files(self) -> str | None:
@@ -147,7 +161,7 @@ class Watch(threading.Thread):
 
 def measure(pid: int, near: int) -> Usage:
     """Add up what the descendants of `pid` use; shared pages are counted exactly only above `near` bytes."""
-    memory, tasks, cpu = 0, 0, 0.0
+    memory, tasks, cpu, open_files = 0, 0, 0.0, 0
     pids = descendants(pid)
     for found in pids:
         with contextlib.suppress(OSError, IndexError, ValueError):
@@ -156,9 +170,15 @@ def measure(pid: int, near: int) -> Usage:
             cpu = max(cpu, (int(fields[11]) + int(fields[12])) / _TICKS)
             tasks += int(fields[17])
             memory += int(fields[21]) * _PAGE
-    if memory > near and len(pids) > 1:
+            open_files += _open_files(found)
+    if memory > near:  # what a forked kernel shares with others is not its own
         memory = sum(_proportional(found) for found in pids)
-    return Usage(memory, tasks, cpu)
+    return Usage(memory, tasks, cpu, open_files)
+
+
+def _open_files(pid: int) -> int:
+    folder = f"/proc/{pid}/fd"
+    return Path(folder).stat().st_size or len(os.listdir(folder))  # noqa: PTH208  size: since Linux 6.2
 
 
 def _proportional(pid: int) -> int:

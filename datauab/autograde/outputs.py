@@ -9,7 +9,7 @@ import html
 import re
 from typing import Any
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import output_from_msg
 
 _MIB = 2**20
@@ -135,6 +135,19 @@ class OutputCollector:
         text = "... more output than the grader keeps ..."
         if not self._outputs or self._outputs[-1].get("text") != text:
             self._outputs.append(NotebookNode(output_type="stream", name="stderr", text=text))
+
+
+def safe_outputs(found: list[Any]) -> list[NotebookNode]:
+    """What a worker sent as one cell's outputs, cleaned as if a student had; anything of a wrong form is dropped."""
+    kept = []
+    for output in found[:_MOST_OUTPUTS]:
+        try:
+            clean = safe_output(from_dict(output))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if clean is not None:
+            kept.append(clean)
+    return kept
 
 
 def safe_output(output: NotebookNode) -> NotebookNode | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shutil
 import stat
@@ -21,22 +22,25 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from jupyter_client.provisioning import KernelProvisionerBase
 
+from datauab.autograde.forked import ForkRequest
 from datauab.autograde.limits import kill_sandbox
 from datauab.autograde.sandbox import Sandbox, Tmpfs, memory_file
+from datauab.autograde.warm import ForkedKernel, WarmKernels
 from datauab.errors import GradingError
 
 TEMPORARY = "datauab-run-"
 """How the names of all temporary folders of grading begin."""
 
 _SOCKETS = "/kernel"
-_CONNECTION = "/connection.json"
+_CONNECTION = f"{_SOCKETS}/connection.json"
 _CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 _START_S = 120.0
 _KEPT_BYTES = 4000
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,24 +55,31 @@ class KernelJob:
         Command; the path of the connection file is appended.
     files : mapping of str to bytes
         Read-only files, by their path inside. They never touch a disk of the host.
+    archive : str
+        Which of `files` is unpacked where the kernel works.
+    warm : WarmKernels or None
+        What the kernel is forked from, with the folders, limits and environment of `sandbox`; None: it starts cold.
     """
 
     sandbox: Sandbox
     argv: tuple[str, ...]
     files: Mapping[str, bytes] = field(default_factory=dict)
+    archive: str = ""
+    warm: WarmKernels | None = None
 
 
 class SandboxProvisioner(KernelProvisionerBase):
     """Starts the kernel of a `KernelJob`; where none was set, one for grading with the course's limits."""
 
     job: KernelJob | None = None
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | ForkedKernel | None = None
     sandbox_pid: int = 0
     said: bytes = b""
     returncode: int | None = None
 
     _folder: str = ""
     _files: tuple[int, ...] = ()
+    _forked: ForkedKernel | None = None
 
     @property
     def has_process(self) -> bool:
@@ -96,7 +107,10 @@ class SandboxProvisioner(KernelProvisionerBase):
 
     async def kill(self, restart: bool = False) -> None:
         """Kill every process of the sandbox."""
-        if self.process is not None and self.process.poll() is None:
+        if self._forked is not None:
+            # What it held of a GPU must be free before the next one starts.
+            self._forked.kill(wait=self.job is not None and bool(self.job.sandbox.devices))
+        elif self.process is not None and self.process.poll() is None:
             kill_sandbox(self.sandbox_pid)
 
     async def terminate(self, restart: bool = False) -> None:
@@ -108,6 +122,9 @@ class SandboxProvisioner(KernelProvisionerBase):
         for descriptor in self._files:
             os.close(descriptor)
         self._files = ()
+        if isinstance(self._forked, ForkedKernel):
+            self._forked.close()
+            self._forked = None
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
@@ -132,7 +149,9 @@ class SandboxProvisioner(KernelProvisionerBase):
         ports = {name: number for number, name in enumerate(_CHANNELS, start=1)}
         shared = {**ports, "transport": "ipc", "signature_scheme": session.signature_scheme}
         inside = {**shared, "ip": f"{_SOCKETS}/k", "key": session.key.decode()}
-        self._start(job, json.dumps(inside).encode())
+        connection = json.dumps(inside).encode()
+        if job.warm is None or not self._fork(job, job.warm, connection):
+            self._start(job, connection)
         try:
             await self._open_sockets()
         except BaseException:
@@ -167,16 +186,49 @@ class SandboxProvisioner(KernelProvisionerBase):
                 )
             finally:
                 os.close(writing)
-            threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
+            self._hear(self.process.stdout)
             try:
                 self.sandbox_pid = int(json.load(info)["child-pid"])
             except (ValueError, KeyError) as error:
                 self.process.wait()
                 raise GradingError(f"the sandbox did not start: {self._last_words()}") from error
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
+    def _fork(self, job: KernelJob, warm: WarmKernels, connection: bytes) -> bool:
+        """Fork the kernel; returns whether that was possible: what it was not for, a cold start may not meet."""
+        sandbox = _with_sockets(job.sandbox)
+        files = {_CONNECTION: connection, **job.files}
+        room = sum(map(len, files.values())) // 2**20 + 1
+        shared = Tmpfs("/dev/shm", sandbox.shm_mb)  # noqa: S108  the sandbox's own
+        request = ForkRequest(
+            hostname=sandbox.hostname,
+            tmpfs=[
+                (item.path, item.size_mb + (room if item.path == _SOCKETS else 0), item.mode)
+                for item in (shared, *sandbox.tmpfs)
+            ],
+            env=dict(sandbox.env),
+            rlimits=list(sandbox.rlimits),
+            files=list(files),
+            archive=job.archive,
+            folder=sandbox.chdir,
+            connection=_CONNECTION,
+        )
+        reading, writing = os.pipe()
+        self._hear(open(reading, "rb"))  # noqa: PTH123, SIM115  a descriptor; closed by who hears
+        try:
+            self.process = self._forked = warm.fork(request, files, writing)
+        except GradingError as error:
+            _LOG.warning("%s: %s; this kernel starts cold", error, self._last_words())
+            return False
+        finally:
+            os.close(writing)
+        self.sandbox_pid = self.process.pid
+        return True
+
+    def _hear(self, stream: IO[bytes] | None) -> None:
+        threading.Thread(target=self._listen, args=(stream,), daemon=True).start()
+
+    def _listen(self, stream: IO[bytes] | None) -> None:
         """Read what the kernel's process says, or it would wait for a reader; keep the last of it."""
-        stream = process.stdout
         with contextlib.suppress(OSError, ValueError):
             while stream is not None and (chunk := os.read(stream.fileno(), 65536)):
                 self.said = (self.said + chunk)[-_KEPT_BYTES:]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from datauab.archive import make_archive
 from datauab.autograde.outcome import Outcome
+from datauab.doorbell import WEB, ring
 from datauab.ledger import Attempt, Lease, Ledger
 from datauab.settings import Settings
 
@@ -26,7 +27,7 @@ def record_outcome(settings: Settings, assignment: str, student: str, outcome: O
     """Record what a run by hand gave; see the module's text."""
     folder = settings.root / "submitted" / student / assignment
     with Ledger.open(settings) as ledger:
-        attempt = _named(ledger, folder, assignment, student)
+        attempt = named_attempt(ledger, folder, assignment, student)
         if attempt is None:
             attempt = ledger.add_attempt(
                 competition=assignment, member=student, kind="notebook", origin="nbgrader", blob=_pack(folder)
@@ -35,6 +36,7 @@ def record_outcome(settings: Settings, assignment: str, student: str, outcome: O
         lease = ledger.lease(_WORKER, attempt_id=attempt.id) if attempt.state == "queued" else None
         if lease is not None:
             finish(ledger, lease, outcome)
+            ring(settings.state, WEB)
             return
         log.info("Attempt %d is %s: its own result stays; the marks are new", attempt.id, attempt.state)
 
@@ -44,10 +46,11 @@ def finish(ledger: Ledger, lease: Lease, outcome: Outcome) -> None:
     if outcome.scores is None:
         ledger.finish_failed(lease, outcome.reason or "the notebook could not be scored", platform=False)
     else:
-        ledger.finish_scored(lease, outcome.record())
+        ledger.finish_scored(lease, outcome.record(), predictions=outcome.predictions)
 
 
-def _named(ledger: Ledger, folder: Path, assignment: str, student: str) -> Attempt | None:
+def named_attempt(ledger: Ledger, folder: Path, assignment: str, student: str) -> Attempt | None:
+    """The attempt that a folder of ``submitted/`` says it is; None where it names none of this student's own."""
     path = folder / ATTEMPT_FILE
     if path.is_symlink() or not path.is_file():
         return None

@@ -34,6 +34,8 @@ Mode = Literal["account", "userns"]
 # CAP_SETGID, CAP_SETUID, CAP_SETPCAP, CAP_SYS_ADMIN (linux/capability.h): what the account mode takes.
 _NEEDED_CAPABILITIES = (1 << 6) | (1 << 7) | (1 << 8) | (1 << 21)
 _PATH = "/usr/local/bin:/usr/bin:/bin"
+# Where memory runs out, Linux ends what runs here first. Of a caller with root's rights nobody inside can take it back.
+_FIRST_TO_END = ("sh", "-c", 'echo 500 2>/dev/null >/proc/self/oom_score_adj; exec "$@"', "sh")
 _ETC = (
     "passwd", "group", "nsswitch.conf", "hosts", "resolv.conf", "ssl", "localtime", "timezone", "fonts",
     "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "mime.types", "ca-certificates",
@@ -132,7 +134,8 @@ class Sandbox:
     ) -> subprocess.Popen[Any]:
         """Start `argv` in this sandbox with bwrap's options, paths and environment kept off the command line.
 
-        Unlike with `command`, system calls are filtered too (`datauab.autograde.seccomp`), unless it is nestable.
+        Unlike with `command`, system calls are filtered too (`datauab.autograde.seccomp`), unless it is nestable; and
+        where memory runs out, Linux ends it before others.
 
         It dies with the *thread* that calls this (``--die-with-parent``), so call it from one that lasts. `kwargs` go
         to `subprocess.Popen`.
@@ -151,7 +154,7 @@ class Sandbox:
                 extra = [*extra, "--seccomp", str(filtered[0])]
             options = memory_file(b"".join(part.encode() + b"\0" for part in self._options(extra)))
             opened.callback(os.close, options)
-            command = [*self._start(), "--args", str(options), "--", *_become(probe(), self), *argv]
+            command = [*_FIRST_TO_END, *self._start(), "--args", str(options), "--", *_become(probe(), self), *argv]
             return subprocess.Popen(command, pass_fds=(options, *filtered, *pass_fds), **kwargs)
 
     def _start(self) -> list[str]:
@@ -285,6 +288,8 @@ def python_env() -> dict[str, str]:
         "LANG": "C.UTF-8",
         # PyTorch's threads otherwise burn their turns waiting for each other where several notebooks share the cores.
         "OMP_WAIT_POLICY": "passive",
+        # The debugger of Jupyter's kernels, which nobody uses here, otherwise warns about Python's own modules.
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         "HOME": "/tmp",  # noqa: S108  the sandbox's own
     }
 

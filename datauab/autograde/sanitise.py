@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from datauab import gradebook as gradebooks
+from datauab.autograde.checkpoint import TAG
 
 _SCHEMA = 3  # of nbgrader's cell metadata
 
@@ -88,12 +89,13 @@ def autograder_cells(known: dict[str, NotebookNode]) -> dict[str, NotebookNode]:
 def clean_cell(cell: NotebookNode) -> NotebookNode:
     """A cell of the student's own: its type and source."""
     kind = cell.cell_type if cell.get("cell_type") in ("code", "markdown", "raw") else "raw"
-    return _with_fields(NotebookNode(cell_type=kind, source=_source(cell), metadata=NotebookNode()))
+    return _with_fields(NotebookNode(cell_type=kind, source=_source(cell), metadata=_kept_tags(cell)))
 
 
 def restored(cell: NotebookNode, known: NotebookNode) -> NotebookNode:
     """The assignment's cell `known` with the student's source where that may be changed."""
     made = _copy(known)
+    made.metadata.update(_kept_tags(cell))
     if not known.metadata.nbgrader.locked or known.metadata.nbgrader.solution:
         made.source = _source(cell)
     return made
@@ -115,6 +117,13 @@ def add_missing(cells: list[NotebookNode], known: dict[str, NotebookNode]) -> li
             cells.insert(place, _copy(cell))
             place += 1
     return cells
+
+
+def _kept_tags(cell: NotebookNode) -> NotebookNode:
+    """Of a cell's tags the one that means something while grading."""
+    metadata = cell.get("metadata")
+    tags = metadata.get("tags") if isinstance(metadata, dict) else None
+    return NotebookNode(tags=[TAG]) if isinstance(tags, list) and TAG in tags else NotebookNode()
 
 
 def _grade_id(cell: NotebookNode) -> str:

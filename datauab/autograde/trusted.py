@@ -60,10 +60,13 @@ class Verdict:
         Values that it handed to ``report``; empty where it never did.
     raised : str
         What it raised, for instructors only: it may show labels. Empty where nothing.
+    result : str
+        How IPython wrote the value of its last expression; empty where there was none.
     """
 
     reported: dict[str, float]
     raised: str = ""
+    result: str = ""
 
 
 class TrustedKernel:
@@ -83,14 +86,19 @@ class TrustedKernel:
     ) -> None:
         self._kernel.close()
 
-    def give(self, predictions: NDArray[Any]) -> None:
-        """Hand over checked predictions; must come before any cell."""
+    def give(self, predictions: NDArray[Any], score: float | None = None) -> None:
+        """Hand over checked predictions; must come before any cell.
+
+        `score` becomes the variable of that name: what the competition's own metric gave, which cells cannot compute.
+        """
         content = io.BytesIO()
         np.save(content, predictions, allow_pickle=False)
         text = base64.b64encode(content.getvalue()).decode("ascii")
         described = self._competition.model_dump_json()
         self._run(_PRELUDE + f"\ncompetition = json.loads({described!r})\n")
         self._run(f"predictions = _predictions({text!r})")
+        if score is not None:
+            self._run(f"score = {float(score)!r}")
 
     def run(self, source: str) -> Verdict:
         """Run one autograder cell.
@@ -117,7 +125,7 @@ class TrustedKernel:
         wrong = {name: value for name, value in values.items() if not math.isfinite(value)}
         if wrong:
             raise GradingError(f"an autograder cell of {self._competition.name} reported no finite number: {wrong}")
-        return Verdict(values, raised)
+        return Verdict(values, raised, _result(said))
 
     def _run(self, source: str, expressions: dict[str, str] | None = None) -> dict[str, Any]:
         try:
@@ -131,3 +139,11 @@ class TrustedKernel:
             )
         values: dict[str, Any] = reply.content.get("user_expressions", {})
         return values
+
+
+def _result(said: list[Message]) -> str:
+    """The first result that the kernel sent: where nbgrader looks for partial credit, and no student's code runs."""
+    for message in said:
+        if message["header"].get("msg_type") == "execute_result":
+            return str(message["content"]["data"].get("text/plain", ""))
+    return ""

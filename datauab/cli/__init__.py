@@ -6,8 +6,24 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from datauab.cli import accounts, bench, data, doctor, test, up
+from datauab.cli import (
+    accounts,
+    autograde,
+    bench,
+    bundle,
+    cluster,
+    data,
+    doctor,
+    lint,
+    new,
+    receipt,
+    starter,
+    submit,
+    test,
+    up,
+)
 from datauab.errors import ClubError
 
 app = typer.Typer(
@@ -22,9 +38,17 @@ app.command()(up.up)
 app.command()(doctor.doctor)
 app.command()(test.test)
 app.command()(accounts.invite)
+app.command()(submit.submit)
+app.command()(new.new)
+app.command()(lint.lint)
+app.command()(autograde.autograde)
+app.command()(starter.starter)
 app.add_typer(accounts.app, name="instructor")
 app.add_typer(data.app, name="data")
 app.add_typer(bench.app, name="bench")
+app.add_typer(bundle.app, name="bundle")
+app.add_typer(cluster.app, name="cluster")
+app.add_typer(receipt.app, name="receipt")
 
 
 def main() -> None:
@@ -32,7 +56,7 @@ def main() -> None:
     try:
         app()
     except ClubError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]club:[/] {error}")
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]club:[/] {escape(str(error))}")
         sys.exit(1)
     except KeyboardInterrupt:
         Console(stderr=True).print("\nclub: interrupted; what was finished is kept")

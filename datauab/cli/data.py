@@ -102,7 +102,7 @@ def fetch(name: Name = None) -> None:
     from datauab import datasets
 
     settings = load_settings()
-    for each in [name] if name else sorted(datasets.DATASETS):
+    for each in [name] if name else datasets.known(settings):
         with showing(each) as tell:
             fetched = datasets.fetch(settings, each, tell)
         for note in fetched.notes:
@@ -122,7 +122,7 @@ def prepare(
     from datauab import datasets
 
     settings = load_settings()
-    names = [datasets.find(name).name] if name else sorted(datasets.DATASETS)
+    names = [datasets.find(settings, name).name] if name else datasets.known(settings)
     for each, prepared in prepare_datasets(settings, names, stand_in=stand_in, download=True).items():
         rows = ", ".join(f"{count} {part}" for part, count in prepared.manifest.rows.items() if count)
         console.print(f"{each}: {rows}, in {prepared.public_dir}{' (stand-in)' if prepared.stand_in else ''}")

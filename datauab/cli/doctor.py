@@ -106,7 +106,7 @@ def check_memory(settings: Settings) -> Finding:
 
     fields = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
     available = int(fields["MemAvailable"].split()[0]) / 2**20
-    need = settings.graders * settings.limits.memory_mb / 1024 + 1
+    need = max(1, settings.graders) * settings.limits.memory_mb / 1024 + 1
     text = f"{available:.1f} GiB available; grading may use {need:.1f}"
     return Finding("memory", "ok" if available >= need else "note", text)
 

@@ -14,29 +14,42 @@ from rich.table import Table
 
 from datauab.settings import find_root
 
-SLOW_MARKERS = ("hub", "browser", "training")
+SLOW_MARKERS = ("hub", "browser", "training", "kills", "slurm")
 
 console = Console(stderr=True, highlight=False)
 
 
 def checks(fast: bool, pytest_arguments: list[str]) -> list[tuple[str, list[str]]]:
-    """Name every check with its command line, cheap ones first."""
+    """Name every check with its command line, cheap ones first.
+
+    Light tests share the cores, each file on one of them; those that run whole services or train follow one by one.
+    """
     python = sys.executable
-    selection = ["-m", " and ".join(f"not {marker}" for marker in SLOW_MARKERS)] if fast else []
+    pytest = [python, "-m", "pytest"]
+    light = [*pytest, "-m", " and ".join(f"not {marker}" for marker in SLOW_MARKERS)]
+    heavy = [*pytest, "-m", " or ".join(SLOW_MARKERS)]
+    tests = [
+        ("light tests (pytest)", [*light, "-n", str(os.cpu_count() or 1), "--dist", "loadfile"]),
+        ("heavy tests (pytest)", heavy),
+    ]
+    if pytest_arguments:
+        tests = [("tests (pytest)", [*(light if fast else pytest), *pytest_arguments])]
+    elif fast:
+        tests = tests[:1]
     return [
         ("style (ruff check)", [python, "-m", "ruff", "check", "."]),
         ("format (ruff format)", [python, "-m", "ruff", "format", "--check", "."]),
         ("layers (import-linter)", [python, "-c", "from importlinter.cli import lint_imports_command as m; m()"]),
         ("types (mypy)", [python, "-m", "mypy"]),
-        ("tests (pytest)", [python, "-m", "pytest", *selection, *pytest_arguments]),
+        *tests,
     ]
 
 
 def test(
-    fast: Annotated[bool, typer.Option("--fast", help="leave out browser, hub and training")] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="leave out browser, hub, kills, slurm and training")] = False,
     pytest_arguments: Annotated[list[str] | None, typer.Argument(help="passed to pytest, after --")] = None,
 ) -> None:
-    """Run style, layers, types and tests; with --fast, leave out browser, hub and training."""
+    """Run style, layers, types and tests; with --fast, leave out browser, hub, kills, slurm and training."""
     root = find_root()
     table = Table("check", "result", "seconds")
     failed = []

@@ -65,7 +65,9 @@ def prepare(settings: Settings) -> None:
     from datauab.ledger import Ledger
 
     competitions = load_competitions(settings.source)
-    prepared = prepare_datasets(settings, sorted({item.dataset for item in competitions.values()}), download=False)
+    # What an imported bundle brought has no raw data of its own: it is prepared already.
+    needed = {item.dataset for item in competitions.values() if item.metric.name != "program"}
+    prepared = prepare_datasets(settings, sorted(needed), download=False)
     with console.status("opening the gradebook"):
         ledger = Ledger.open(settings)
     released = course.ensure_released(settings, ledger, lambda name: console.print(f"  releasing [bold]{name}[/]"))

@@ -12,38 +12,49 @@ from collections.abc import Mapping
 from functools import cache as remember
 from pathlib import Path
 
-import numpy as np
-
 from datauab.datasets import bitcoin, got, lesions, mnist
+from datauab.datasets.declared import find_declared, load_declared
 from datauab.datasets.publishing import intact, only_one, publish, recover
 from datauab.datasets.records import AnyDataset, Dataset, Manifest, Plan, Prepared, Progress, quiet, read_manifest
+from datauab.datasets.samples import SAMPLE, write_samples
 from datauab.datasets.sources import Fetched, cache, identity, local
 from datauab.datasets.sources import fetch as fetch_files
 from datauab.datasets.splits import generator
 from datauab.errors import DataError
 from datauab.settings import Settings
 
-__all__ = ["DATASETS", "Dataset", "Fetched", "Manifest", "Prepared", "fetch", "find", "prepare"]
+__all__ = ["DATASETS", "Dataset", "Fetched", "Manifest", "Prepared", "fetch", "find", "known", "prepare"]
 
 DATASETS: dict[str, AnyDataset] = {
     module.DATASET.name: module.DATASET for module in (bitcoin, got, mnist, lesions)
 }  # fmt: skip
-"""Every dataset by its name."""
+"""Every dataset of the club itself by its name; competitions may bring their own (`known`)."""
 
 STAND_IN = "stand-in"
 
 
-def find(name: str) -> AnyDataset:
-    """Give the dataset of a name.
+def find(settings: Settings, name: str) -> AnyDataset:
+    """Give the dataset of a name: one of `DATASETS`, or the own data of a competition.
 
     Raises
     ------
     DataError
         Where there is none; names those that are.
     """
-    if name not in DATASETS:
-        raise DataError(f"dataset {name!r}: expected one of {', '.join(sorted(DATASETS))}")
-    return DATASETS[name]
+    if name in DATASETS:
+        return DATASETS[name]
+    declared = find_declared(settings, name)
+    if declared is None:
+        raise DataError(
+            f"dataset {name!r}: expected one of {', '.join(known(settings))}; a competition brings its own with [data] "
+            "in its competition.toml"
+        )
+    return declared
+
+
+def known(settings: Settings) -> list[str]:
+    """Name every dataset of the deployment, sorted."""
+    return sorted({*DATASETS, *load_declared(settings)})
 
 
 def fetch(settings: Settings, name: str, progress: Progress = quiet) -> Fetched:
@@ -63,7 +74,7 @@ def fetch(settings: Settings, name: str, progress: Progress = quiet) -> Fetched:
     DataError
         Where a file is damaged or another one than expected.
     """
-    dataset = find(name)
+    dataset = find(settings, name)
     fetched = _download(settings, dataset, progress)
     if fetched.complete and not fetched.downloaded:
         dataset.read(fetched.files)
@@ -106,7 +117,7 @@ def prepare(
     DataError
         Where a raw file is damaged or another one than expected: it is refused, never replaced by a stand-in.
     """
-    dataset = find(name)
+    dataset = find(settings, name)
     folder = settings.public / name
     with only_one(cache(settings, name).with_suffix(".lock")):
         recover(folder)
@@ -173,7 +184,8 @@ def _published(folder: Path) -> Manifest | None:
 
 def _is_ours(manifest: Manifest | None, dataset: AnyDataset, secret: bytes, folder: Path) -> bool:
     """Whether the public files are whole and are those that this version and secret make."""
-    if manifest is None or not intact(folder, manifest):
+    # what was published before there were samples in CSV is made anew, with the same split
+    if manifest is None or not intact(folder, manifest) or not (folder / SAMPLE).is_file():
         return False
     return hmac.compare_digest(manifest.fingerprint, fingerprint(dataset, manifest.raw, secret))
 
@@ -205,7 +217,7 @@ def _publish(dataset: AnyDataset, folder: Path, plan: Plan, *, raw: str, secret:
 
     def build(fresh: Path) -> None:
         plan.write(fresh, progress)
-        np.save(fresh / "sample_submission.npy", np.full(plan.rows["test"], plan.constant))
+        write_samples(fresh, plan)
         size = sum(path.stat().st_size for path in fresh.rglob("*") if path.is_file())
         manifest = Manifest(
             name=dataset.name,
@@ -220,6 +232,7 @@ def _publish(dataset: AnyDataset, folder: Path, plan: Plan, *, raw: str, secret:
             fingerprint=fingerprint(dataset, raw, secret),
             baselines=plan.baselines,
             size=size,
+            target=dataset.target,
         )
         (fresh / "dataset.json").write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
         made.append(manifest)

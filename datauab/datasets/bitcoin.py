@@ -142,5 +142,6 @@ DATASET = Dataset(
     read=read,
     make_stand_in=stand_in.make,
     plan=plan,
+    target=TARGET,
     withheld=tuple(WITHHELD),
 )

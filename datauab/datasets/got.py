@@ -90,5 +90,6 @@ DATASET = Dataset(
     read=read,
     make_stand_in=stand_in.make,
     plan=plan,
+    target=TARGET,
     withheld=(*LEAKS, TARGET),
 )

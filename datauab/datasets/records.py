@@ -65,6 +65,10 @@ class Plan:
         What the sample submission predicts everywhere; its type is the predictions' type.
     write : callable
         Writes the public files into an empty folder and reports progress.
+    ids : tuple of str
+        Ids of the test rows; empty where their numbers, from 0, are the ids.
+    classes : tuple of str
+        Names of the prediction columns where a submission has one for each class.
     """
 
     solution: Solution
@@ -72,6 +76,8 @@ class Plan:
     rows: dict[str, int]
     constant: float | int
     write: Callable[[Path, Progress], None]
+    ids: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
 
 
 def _no_more(found: Mapping[str, Path]) -> tuple[RawFile, ...]:
@@ -88,6 +94,8 @@ class Dataset(Generic[RawT]):
         Raised whenever `plan` would write other public files from the same raw files and secret.
     withheld : tuple of str
         Columns of the source that the public test features lack.
+    target : str
+        The column of the public tables that is to be predicted; empty where the data is no table.
     files : tuple of RawFile
         What is needed.
     more : callable
@@ -110,6 +118,7 @@ class Dataset(Generic[RawT]):
     make_stand_in: Callable[[np.random.Generator], RawT]
     plan: Callable[[RawT, bytes], Plan]
     withheld: tuple[str, ...] = ()
+    target: str = ""
     more: Callable[[Mapping[str, Path]], tuple[RawFile, ...]] = _no_more
 
 
@@ -129,6 +138,8 @@ class Manifest(BaseModel):
         fingerprint hold the same split in the same order.
     baselines : dict
         Constant predictions learnt from the training targets.
+    target : str
+        The column of the public tables that is to be predicted; empty where the data is no table.
     size : int
         Bytes of all other public files together, to notice a damaged folder quickly.
     """
@@ -147,6 +158,7 @@ class Manifest(BaseModel):
     fingerprint: str
     baselines: dict[str, float]
     size: int
+    target: str = ""
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -49,6 +49,11 @@ def cache(settings: Settings, name: str) -> Path:
     return settings.state / "raw-cache" / name
 
 
+def own_folders(settings: Settings, name: str) -> list[Path]:
+    """Folders where an operator puts raw files of a dataset, the first preferred."""
+    return [*([settings.raw / name] if settings.raw else []), settings.own_raw / name]
+
+
 def local(settings: Settings, dataset: AnyDataset) -> Fetched:
     """Find the raw files on this machine, without network."""
     return _collect(settings, dataset, _absent)
@@ -138,7 +143,7 @@ def _collect(settings: Settings, dataset: AnyDataset, otherwise: Ask) -> Fetched
     downloaded: list[Path] = []
     if settings.raw is not None and not settings.raw.is_dir():
         notes.append(f"DATAUAB_RAW: no folder at {settings.raw}; other sources are asked")
-    folders = ([settings.raw / dataset.name] if settings.raw else []) + [cache(settings, dataset.name)]
+    folders = [*own_folders(settings, dataset.name), cache(settings, dataset.name)]
 
     def find(file: RawFile) -> bool:
         path = next((folder / file.name for folder in folders if (folder / file.name).is_file()), None)

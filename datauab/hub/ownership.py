@@ -13,8 +13,10 @@ import struct
 from pathlib import Path
 
 from datauab.autograde import sandbox
+from datauab.doorbell import doorbell_folder
 from datauab.hub.accounts import FIRST_MACHINE_ACCOUNT
 from datauab.settings import Settings
+from datauab.starter import kits_folder
 
 #: Just below the students' accounts.
 COURSE_ACCOUNT = FIRST_MACHINE_ACCOUNT - 1
@@ -42,13 +44,14 @@ def course_account() -> int | None:
 
 
 def give_course(settings: Settings) -> None:
-    """Make the course's folders, and give them and the gradebook to the course's account.
+    """Make the course's folders; they, gradebook, doorbells and starter kits then belong to the course's account.
 
     ``gradebook/hub`` stays the deployment's own: accounts, cookies and the hub's tokens.
     """
     folders = [settings.root / name for name in COURSE_FOLDERS]
     for folder in (*folders, settings.gradebook, settings.attempts):
         folder.mkdir(parents=True, exist_ok=True)
+    shared = (doorbell_folder(settings.state), kits_folder(settings.state))
     account = course_account()
     if account is None:
         return
@@ -58,6 +61,8 @@ def give_course(settings: Settings) -> None:
         if path.name != "hub":
             _give(path, account, listed=False)
     os.chown(settings.gradebook, account, account)
+    for folder in shared:
+        _give(folder, account, listed=False)
 
 
 def _give(top: Path, account: int, *, listed: bool) -> None:

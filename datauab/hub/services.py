@@ -9,11 +9,13 @@ from typing import Any
 
 from datauab.autograde import sandbox
 from datauab.autograde.sandbox import Bind, Sandbox, Tmpfs
+from datauab.doorbell import doorbell_folder
 from datauab.hub import keeper
 from datauab.hub.accounts import private_folder
 from datauab.hub.ownership import course_account, give_course
 from datauab.keys import ensure_secret
 from datauab.settings import Settings
+from datauab.starter import kits_folder
 
 #: A process under this is ended by the kernel when the one that started it ends, however that came.
 DIE_WITH_PARENT = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -52,7 +54,11 @@ def web_sandbox(settings: Settings) -> Sandbox:
             *(Bind(path, optional=True) for path in (*shown, settings.root / "club.toml", settings.public)),
             Bind(settings.secrets / "receipts"),
         ),
-        rw_binds=(Bind(settings.gradebook),),
+        rw_binds=(
+            Bind(settings.gradebook),
+            Bind(doorbell_folder(settings.state)),
+            Bind(kits_folder(settings.state)),
+        ),
         tmpfs=(
             Tmpfs("/tmp", 256),  # noqa: S108  the sandbox's own
             Tmpfs("/run", 16),
@@ -68,7 +74,7 @@ def web_sandbox(settings: Settings) -> Sandbox:
 
 
 def _hidden_from_web(settings: Settings) -> tuple[Path, ...]:
-    return settings.secrets, settings.solutions, settings.gradebook / "hub"
+    return settings.secrets, settings.solutions, settings.own_raw, settings.gradebook / "hub"
 
 
 def web_command(settings: Settings) -> list[str]:

@@ -2,83 +2,39 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, Select, and_, case, func, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, and_, func, select
 
 from datauab.errors import LedgerError
-from datauab.ledger.blobs import BlobStore, StagedBlob
+from datauab.ledger.attempt_rows import attempt_query, find_attempt, newest_ending, state_at, to_attempt, utc_now
+from datauab.ledger.blobs import BlobStore
 from datauab.ledger.engine import Database
+from datauab.ledger.membership import Entrant, lock_entrant
 from datauab.ledger.records import MEMBER_ORIGINS, Attempt, Kind, Origin, State, UsageToday
-from datauab.ledger.tables import attempt, ending, feedback, queue, score
+from datauab.ledger.tables import attempt, deletion, ending, kept, queue
+from datauab.ledger.usage import usage_of
 
-Gate = Callable[[UsageToday], None]
-"""Called in the write transaction with what the member used today; raises to refuse the attempt."""
-
-
-def utc_now() -> datetime:
-    """Now, aware, in UTC."""
-    return datetime.now(UTC)
+KEPT_NAME = "predictions.npy"
 
 
-def state_at(now: datetime) -> ColumnElement[Any]:
-    """SQL for an attempt's state: its ending's, else "running" under a lease valid at `now`, else "queued"."""
-    return case(
-        (ending.c.state.is_not(None), ending.c.state),
-        (queue.c.leased_until > now, "running"),
-        else_="queued",
-    )
+class Admitted(Protocol):
+    """How a gate let an attempt in: in which phase (None when late), and how many days late."""
+
+    @property
+    def phase(self) -> str | None:
+        """Name of the phase."""
+
+    @property
+    def late_days(self) -> int:
+        """0 in time."""
 
 
-def attempt_query(now: datetime) -> Select[Any]:
-    """Every attempt with its state and its newest public score; private scores are in a table not read here."""
-    newest = select(func.max(score.c.id)).where(score.c.attempt_id == attempt.c.id).correlate(attempt)
-    has_feedback = select(feedback.c.id).where(feedback.c.attempt_id == attempt.c.id).correlate(attempt).exists()
-    return (
-        select(
-            attempt,
-            state_at(now).label("state"),
-            ending.c.reason,
-            ending.c.platform_fault,
-            ending.c.finished_at,
-            score.c.public,
-            score.c.secondary,
-            score.c.interval_low,
-            score.c.interval_high,
-            score.c.metric,
-            score.c.points,
-            score.c.max_points,
-            has_feedback.label("has_feedback"),
-        )
-        .select_from(attempt)
-        .outerjoin(ending, ending.c.attempt_id == attempt.c.id)
-        .outerjoin(queue, queue.c.attempt_id == attempt.c.id)
-        .outerjoin(score, and_(score.c.attempt_id == attempt.c.id, score.c.id == newest.scalar_subquery()))
-    )
-
-
-def to_attempt(row: Row[Any]) -> Attempt:
-    """Make the record of one row of `attempt_query`."""
-    values = dict(row._mapping)
-    low, high = values.pop("interval_low"), values.pop("interval_high")
-    values["interval"] = None if low is None else (low, high)
-    values["secondary_public"] = values.pop("secondary") or {}
-    values["platform_fault"] = bool(values["platform_fault"])
-    values["has_feedback"] = bool(values["has_feedback"])
-    return Attempt(**values)
-
-
-def find_attempt(connection: Connection, attempt_id: int, now: datetime) -> Attempt:
-    """Read one attempt, or raise `LedgerError`."""
-    row = connection.execute(attempt_query(now).where(attempt.c.id == attempt_id)).one_or_none()
-    if row is None:
-        raise LedgerError(f"attempt {attempt_id}: no such attempt in the ledger")
-    return to_attempt(row)
+Gate = Callable[[UsageToday], Admitted | None]
+"""Called in the write transaction with what the entrant used today; raises to refuse the attempt."""
 
 
 class Attempts:
@@ -98,6 +54,10 @@ class Attempts:
         origin: Origin = "exchange",
         received_at: datetime | None = None,
         gate: Gate | None = None,
+        filename: str = "",
+        phase: str | None = None,
+        late_days: int = 0,
+        phase_opens: datetime | None = None,
     ) -> Attempt:
         """Take an attempt in: when this returns, blob and row are on disk and the attempt is queued.
 
@@ -110,8 +70,13 @@ class Attempts:
         received_at : datetime, optional
             Aware; this machine's clock by default.
         gate : callable, optional
-            Called with `UsageToday` while no other attempt of this member can enter; what it raises refuses the
-            attempt, leaves nothing behind and reaches the caller.
+            Called with `UsageToday` while no other attempt of this member's entrant can enter and no team can change;
+            what it raises refuses the attempt, leaves nothing behind and reaches the caller. Phase and days that its
+            answer holds are recorded in place of those given here.
+        filename : str
+            How the member called the file; its ending tells the format.
+        phase_opens : datetime, optional
+            Aware; since when `UsageToday.total_scored` counts, from the beginning by default.
 
         Raises
         ------
@@ -122,19 +87,25 @@ class Attempts:
             raise LedgerError(f"attempt: expected a competition and a member, found {competition!r} and {member!r}")
         if received_at is not None and received_at.tzinfo is None:
             raise LedgerError(f"attempt: expected received_at with its zone, found {received_at!r}")
+        values: dict[str, Any] = {"competition": competition, "member": member, "kind": kind, "origin": origin}
+        values |= {"filename": filename, "phase": phase, "late_days": late_days}
         staged = self._blobs.stage(blob)
         try:
             with self._database.writing() as connection:
-                self._database.lock(connection, _key(competition, member))
                 moment = (received_at or utc_now()).astimezone(UTC)
                 if gate is not None:
-                    gate(_usage(connection, competition, member, moment, self._zone))
-                values = {"competition": competition, "member": member, "kind": kind, "origin": origin}
-                attempt_id = _insert(connection, {**values, "received_at": moment}, staged)
+                    entrant = lock_entrant(self._database, connection, competition, member)
+                    admitted = gate(
+                        usage_of(connection, competition, entrant, moment, self._zone, phase_opens=phase_opens)
+                    )
+                    if admitted is not None:
+                        values |= {"phase": admitted.phase, "late_days": admitted.late_days}
+                values |= {"sha256": staged.sha256, "size": staged.size, "received_at": moment}
+                attempt_id = _insert(connection, values)
                 staged.keep()
         finally:
             staged.discard()
-        return Attempt(attempt_id, competition, member, kind, origin, staged.sha256, staged.size, moment)
+        return Attempt(id=attempt_id, **values)
 
     def attempt(self, attempt_id: int) -> Attempt:
         """Read one attempt.
@@ -153,16 +124,32 @@ class Attempts:
         member: str | None = None,
         states: Iterable[State] | None = None,
         limit: int | None = None,
+        *,
+        include_deleted: bool = True,
+        before: int | None = None,
     ) -> list[Attempt]:
-        """List attempts, newest first; each argument that is given narrows the list."""
+        """List attempts, newest first; each argument that is given narrows the list.
+
+        Parameters
+        ----------
+        before : int, optional
+            Only attempts with a smaller number: the next page after one that ends with this number.
+        """
         now = utc_now()
-        query = attempt_query(now).order_by(attempt.c.received_at.desc(), attempt.c.id.desc())
+        query = attempt_query(now).order_by(attempt.c.id.desc())
         if competition is not None:
             query = query.where(attempt.c.competition == competition)
         if member is not None:
             query = query.where(attempt.c.member == member)
         if states is not None:
-            query = query.where(state_at(now).in_(list(states)))
+            wanted = set(states)
+            query = query.where(state_at(now).in_(sorted(wanted)))
+            if wanted <= {"queued", "running"}:  # few among many: found by the queue, not by going through everything
+                query = query.where(attempt.c.id.in_(select(queue.c.attempt_id)))
+        if not include_deleted:
+            query = query.where(deletion.c.attempt_id.is_(None))
+        if before is not None:
+            query = query.where(attempt.c.id < before)
         with self._database.reading() as connection:
             return [to_attempt(row) for row in connection.execute(query.limit(limit))]
 
@@ -185,21 +172,29 @@ class Attempts:
 
     def attempts_by_state(self, competition: str | None = None) -> dict[State, int]:
         """Count attempts in each state, of one competition or of all; every state has its key."""
-        state = state_at(utc_now()).label("state")
-        query = (
-            select(state, func.count())
-            .select_from(attempt)
-            .outerjoin(ending, ending.c.attempt_id == attempt.c.id)
-            .outerjoin(queue, queue.c.attempt_id == attempt.c.id)
-            .group_by(state)
+        total = select(func.count()).select_from(attempt)
+        running = (queue.c.leased_until > utc_now()).is_(True).label("running")
+        waiting = select(running, func.count()).select_from(queue)
+        failed = (
+            select(func.count())
+            .select_from(ending)
+            .join(attempt, attempt.c.id == ending.c.attempt_id)
+            .outerjoin(queue, queue.c.attempt_id == ending.c.attempt_id)
+            .where(ending.c.state == "failed", newest_ending, queue.c.attempt_id.is_(None))
         )
         if competition is not None:
-            query = query.where(attempt.c.competition == competition)
-        counts: dict[State, int] = {"queued": 0, "running": 0, "scored": 0, "failed": 0}
+            total = total.where(attempt.c.competition == competition)
+            # as an expression, so that the few rows of the queue lead, not the index of all attempts
+            mine = func.coalesce(attempt.c.competition, "") == competition
+            waiting = waiting.join(attempt, attempt.c.id == queue.c.attempt_id).where(mine)
+            failed = failed.where(mine)
         with self._database.reading() as connection:
-            for found, count in connection.execute(query):
-                counts[found] = count
-        return counts
+            counts: dict[bool, int] = {
+                bool(runs): count for runs, count in connection.execute(waiting.group_by("running"))
+            }
+            queued, runs, fails = counts.get(False, 0), counts.get(True, 0), connection.execute(failed).scalar_one()
+            scored = connection.execute(total).scalar_one() - queued - runs - fails
+        return {"queued": queued, "running": runs, "scored": scored, "failed": fails}
 
     def blob(self, item: Attempt) -> bytes:
         """Read what was handed in.
@@ -211,43 +206,53 @@ class Attempts:
         """
         return self._blobs.read(item.sha256)
 
-    def usage_today(
-        self, competition: str, member: str, now: datetime | None = None, zone: ZoneInfo | None = None
-    ) -> UsageToday:
-        """Count what `member` handed in on the day of `now` in `zone` (the club's by default).
+    def predictions(self, item: Attempt) -> tuple[bytes, str] | None:
+        """Read what can be scored again, with its file's name: predictions as they came, or a notebook's kept array.
 
-        Only what members hand in themselves counts; baselines and regrading by an instructor do not.
+        None where none were kept, as for an attempt that failed.
+
+        Raises
+        ------
+        LedgerError
+            Where the file is missing or damaged.
         """
+        if item.kind == "predictions":
+            return self._blobs.read(item.sha256), item.filename or KEPT_NAME
         with self._database.reading() as connection:
-            return _usage(connection, competition, member, now or utc_now(), zone or self._zone)
+            sha256 = connection.execute(select(kept.c.sha256).where(kept.c.attempt_id == item.id)).scalar()
+        return None if sha256 is None else (self._blobs.read(sha256), KEPT_NAME)
+
+    def usage_today(
+        self,
+        competition: str,
+        member: str,
+        now: datetime | None = None,
+        zone: ZoneInfo | None = None,
+        phase_opens: datetime | None = None,
+    ) -> UsageToday:
+        """Count what the entrant of `member` handed in on the day of `now` in `zone` (the club's by default).
+
+        A team's members are counted together. Only what members hand in themselves counts, deleted attempts too;
+        baselines and regrading by an instructor do not.
+
+        Parameters
+        ----------
+        phase_opens : datetime, optional
+            Aware; since when `UsageToday.total_scored` counts, from the beginning by default.
+        """
+        moment = now or utc_now()
+        with self._database.reading() as connection:
+            entrant = Entrant.of(connection, competition, member)
+            return usage_of(connection, competition, entrant, moment, zone or self._zone, phase_opens=phase_opens)
 
 
-def _insert(connection: Connection, values: dict[str, Any], staged: StagedBlob) -> int:
-    row = {**values, "sha256": staged.sha256, "size": staged.size}
-    attempt_id = int(connection.execute(attempt.insert().values(row).returning(attempt.c.id)).scalar_one())
-    priority = 1 if values["origin"] == "baseline" else 0
-    connection.execute(queue.insert().values(attempt_id=attempt_id, priority=priority, expiries=0))
+def _insert(connection: Connection, values: dict[str, Any]) -> int:
+    attempt_id = int(connection.execute(attempt.insert().returning(attempt.c.id), values).scalar_one())
+    place = {"attempt_id": attempt_id, "priority": priority_of(values["origin"]), "expiries": 0}
+    connection.execute(queue.insert(), {**place, "kind": values["kind"]})
     return attempt_id
 
 
-def _usage(connection: Connection, competition: str, member: str, now: datetime, zone: ZoneInfo) -> UsageToday:
-    day = now.astimezone(zone).date()
-    begin = datetime.combine(day, time.min, zone).astimezone(UTC)
-    end = datetime.combine(day + timedelta(days=1), time.min, zone).astimezone(UTC)
-    query = (
-        select(ending.c.state, ending.c.platform_fault, func.count())
-        .select_from(attempt)
-        .outerjoin(ending, ending.c.attempt_id == attempt.c.id)
-        .where(attempt.c.competition == competition, attempt.c.member == member)
-        .where(attempt.c.origin.in_(MEMBER_ORIGINS), attempt.c.received_at >= begin, attempt.c.received_at < end)
-        .group_by(ending.c.state, ending.c.platform_fault)
-    )
-    counts = {"scored": 0, "pending": 0, "failed": 0, "platform_faults": 0}
-    for state, platform_fault, count in connection.execute(query):
-        counts["platform_faults" if platform_fault else state or "pending"] += count
-    return UsageToday(day=day, resets_at=end, **counts)
-
-
-def _key(competition: str, member: str) -> int:
-    digest = hashlib.sha256(f"{competition}\0{member}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
+def priority_of(origin: Origin) -> int:
+    """Place in the queue: members' attempts before baselines."""
+    return 1 if origin == "baseline" else 0

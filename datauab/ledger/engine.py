@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import math
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,14 +16,21 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, OperationalError, SQLAlchemyError
 
 from datauab.errors import LedgerError
 
-HEAD = "0001"
+HEAD = "0003"
 VERSION_TABLE = "datauab_alembic_version"
 BUSY_SECONDS = 30.0
+_KEPT_FILES = 40  # opening a SQLite file reads its whole schema; a thread of the web service keeps its own
+_MOST_CONNECTIONS = 60  # beyond the few that are kept open: as many as the web service has threads, and some more
+_FRESH_SECONDS = 1.0  # a connection that was used since is taken to be alive
+_USED = "used"
 _MIGRATION_LOCK = 0x64617461  # any constant number, the same in every process: PostgreSQL's advisory locks are numbers
+
+_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
+_SHARED_LOCK = text("SELECT pg_advisory_xact_lock_shared(:key)")
 
 
 class Database:
@@ -38,18 +48,36 @@ class Database:
         parsed = make_url(url)
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self._busy_seconds = busy_seconds
+        self._writer = threading.local()
+        self._turn = threading.Lock()  # writers of one process take turns: SQLite itself lets them sleep and starve
         try:
             if self.sqlite:
                 if not parsed.database or parsed.database == ":memory:":
                     raise LedgerError(f"database {url!r}: expected a file, since several processes share it")
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-                self.engine: Engine = create_engine(parsed)
+                self.engine: Engine = create_engine(parsed, pool_size=_KEPT_FILES, max_overflow=_MOST_CONNECTIONS)
                 event.listen(self.engine, "connect", self._on_connect)
             else:
-                self.engine = create_engine(parsed, pool_pre_ping=True)
+                self.engine = create_engine(parsed, max_overflow=_MOST_CONNECTIONS)
+                event.listen(self.engine, "checkin", _note_use)
+                event.listen(self.engine, "checkout", self._check_use)
         except (SQLAlchemyError, OSError, ImportError) as error:
             where = parsed.render_as_string(hide_password=True)
             raise LedgerError(f"database {where}: cannot be used: {error}; check the setting `database`") from error
+        # PostgreSQL shows each query a moment of its own, inside a transaction or not: without one a read is one trip
+        # to the server, with one it is three.
+        self._reader = self.engine if self.sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _check_use(self, connection: Any, record: Any, _proxy: Any) -> None:
+        """Ask a connection that lay idle whether its server is still there; every time would cost a trip each."""
+        if time.monotonic() - record.info.get(_USED, -math.inf) < _FRESH_SECONDS:
+            return
+        try:
+            alive = self.engine.dialect.do_ping(connection)
+        except self.engine.dialect.loaded_dbapi.Error:
+            alive = False
+        if not alive:
+            raise DisconnectionError("the server closed the connection")  # the pool then takes another one
 
     def _on_connect(self, connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # transactions begin where `reading` and `writing` say, not by themselves
@@ -75,14 +103,21 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Open a read transaction: every query in it sees the same moment.
+        """Read: on SQLite every query sees the same moment, on PostgreSQL each the one at which it is asked.
+
+        Inside a write transaction of the same thread it reads in that one, so that a gate which asks the ledger sees
+        what is being written, and needs no second connection while it holds a lock.
 
         Raises
         ------
         LedgerError
             Where the database fails.
         """
-        with self._translated("read"), self.engine.connect() as connection:
+        held: Connection | None = getattr(self._writer, "connection", None)
+        if held is not None:
+            yield held
+            return
+        with self._translated("read"), self._reader.connect() as connection:
             if self.sqlite:
                 connection.exec_driver_sql("BEGIN")
             yield connection
@@ -96,11 +131,18 @@ class Database:
         Raises
         ------
         LedgerError
-            Where the database fails or stays busy.
+            Where the database fails or stays busy, or this thread is writing already.
         """
-        with self._translated("write"), self._begin_write() as connection:
-            yield connection
-            connection.commit()
+        if getattr(self._writer, "connection", None) is not None:
+            raise LedgerError("ledger: a gate may read the ledger, but not write to it; act after it has answered")
+        turn = self._turn if self.sqlite else contextlib.nullcontext()
+        with turn, self._translated("write"), self._begin_write() as connection:
+            self._writer.connection = connection
+            try:
+                yield connection
+                connection.commit()
+            finally:
+                self._writer.connection = None
 
     def _begin_write(self) -> Connection:
         give_up = time.monotonic() + 2 * self._busy_seconds
@@ -133,10 +175,19 @@ class Database:
                 advice = "nothing was changed; see the operator's log for the cause"
             raise LedgerError(f"ledger at {where}: cannot {verb}: {cause}; {advice}") from error
 
-    def lock(self, connection: Connection, key: int) -> None:
-        """Make transactions with the same `key` (64 bits, signed) follow each other, where the engine needs telling."""
+    def lock(self, connection: Connection, key: int | tuple[str, ...], *, shared: bool = False) -> None:
+        """Make transactions with the same `key` follow each other, where the engine needs telling.
+
+        Parameters
+        ----------
+        key : int or tuple of str
+            A number of 64 bits, signed, or words of which one is made.
+        shared : bool
+            Let others in that hold the lock in the same way.
+        """
         if not self.sqlite:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+            number = key if isinstance(key, int) else _number(key)
+            connection.execute(_SHARED_LOCK if shared else _LOCK, {"key": number})
 
     def migrate(self) -> None:
         """Bring the ledger's tables to this version; one small query where they are.
@@ -162,6 +213,14 @@ class Database:
             path = Path(f"{self.engine.url.database}{suffix}")
             with contextlib.suppress(PermissionError, FileNotFoundError):  # another account's file: its owner decides
                 path.chmod(path.stat().st_mode & 0o770)
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info[_USED] = time.monotonic()
+
+
+def _number(words: tuple[str, ...]) -> int:
+    return int.from_bytes(hashlib.sha256("\0".join(words).encode()).digest()[:8], "big", signed=True)
 
 
 def _is_busy(error: Exception) -> bool:

@@ -1,29 +1,51 @@
-"""The queue: who grades which attempt, and how each attempt ends, once."""
+"""The queue: who grades which attempt."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, true
+from sqlalchemy import Connection, Update, and_, bindparam, func, not_, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
-from datauab.errors import LedgerError
-from datauab.ledger.attempts import find_attempt, utc_now
+from datauab.ledger.attempt_rows import find_attempts, utc_now
+from datauab.ledger.changes import note_changes
 from datauab.ledger.engine import Database
-from datauab.ledger.records import Lease, QueueCounts, ScoreRecord
-from datauab.ledger.tables import attempt, ending, private_score, queue, score
+from datauab.ledger.records import Kind, Lease, Origin, QueueCounts
+from datauab.ledger.results import held, lost
+from datauab.ledger.tables import attempt, ending, queue
 
 MAX_EXPIRIES = 3
 """A lease may run out twice; at the third time the attempt fails, since it may be what kills the workers."""
 
+_FREE = {"token": None, "worker": None, "leased_until": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An attempt that waits to be graded."""
+
+    attempt_id: int
+    competition: str
+    member: str
+    origin: Origin
+
 
 class Queue:
-    """The part of the ledger that hands attempts to workers and takes their results."""
+    """The part of the ledger that hands attempts to workers."""
 
     _database: Database
 
-    def lease(self, worker: str, seconds: float = 60.0, attempt_id: int | None = None) -> Lease | None:
+    def lease(
+        self,
+        worker: str,
+        seconds: float = 60.0,
+        attempt_id: int | None = None,
+        kinds: Collection[Kind] | None = None,
+        competitions: Collection[str] | None = None,
+    ) -> Lease | None:
         """Take the next attempt: members' before baselines, the oldest first; None where nothing waits.
 
         Attempts whose lease ran out go back to the queue first; see `sweep`.
@@ -36,26 +58,53 @@ class Queue:
             How long the lease holds without a heartbeat.
         attempt_id : int, optional
             Take this attempt only, as ``nbgrader autograde`` does for the submission it is told to grade.
+        kinds : collection of {"notebook", "predictions"}, optional
+            Take attempts of these kinds only.
+        competitions : collection of str, optional
+            Take attempts of these competitions only.
         """
-        now = utc_now()
+        wanted = [] if attempt_id is None else [queue.c.attempt_id == attempt_id]
+        if competitions is not None:
+            wanted.append(_of(competitions))
+        return next(iter(self._lease(worker, 1, seconds, kinds, wanted)), None)
+
+    def lease_many(
+        self,
+        worker: str,
+        most: int,
+        seconds: float = 60.0,
+        kinds: Collection[Kind] | None = None,
+        without: Collection[str] = (),
+    ) -> list[Lease]:
+        """Take up to `most` attempts in one transaction, in the order in which `lease` would; empty where none wait.
+
+        Attempts of the competitions `without` are left to others.
+        """
+        return self._lease(worker, most, seconds, kinds, [not_(_of(without))] if without else [])
+
+    def _lease(
+        self,
+        worker: str,
+        most: int,
+        seconds: float,
+        kinds: Collection[Kind] | None,
+        wanted: Sequence[ColumnElement[bool]],
+    ) -> list[Lease]:
+        with self._database.reading() as connection:  # a look that takes no lock, since the queue is empty mostly
+            if not _anything(connection, utc_now()):
+                return []
         with self._database.writing() as connection:
-            _expire(connection, now)
-            wanted = queue.c.attempt_id == attempt_id if attempt_id is not None else true()
-            query = (
-                select(queue.c.attempt_id)
-                .where(queue.c.token.is_(None), wanted)
-                .order_by(queue.c.priority, queue.c.attempt_id)
-                .limit(1)
-                .with_for_update(skip_locked=True)
-            )
-            found = connection.execute(query).scalar()
-            if found is None:
-                return None
-            token, until = secrets.token_hex(16), now + timedelta(seconds=seconds)
-            connection.execute(
-                queue.update().where(queue.c.attempt_id == found).values(token=token, worker=worker, leased_until=until)
-            )
-            return Lease(find_attempt(connection, found, now), token, until)
+            now = utc_now()
+            _expire(self._database, connection, now)
+            found = _next(connection, most, kinds, wanted)
+            if not found:
+                return []
+            until = now + timedelta(seconds=seconds)
+            tokens = {number: secrets.token_hex(16) for number in found}
+            rows = [{"number": number, "proof": token} for number, token in tokens.items()]
+            connection.execute(_TAKE, [{**row, "taker": worker, "end": until} for row in rows])
+            attempts = find_attempts(connection, found, now)
+        return [Lease(attempts[number], tokens[number], until) for number in found]
 
     def heartbeat(self, lease: Lease, seconds: float = 60.0) -> Lease:
         """Hold a lease for `seconds` from now on.
@@ -67,9 +116,8 @@ class Queue:
         """
         until = utc_now() + timedelta(seconds=seconds)
         with self._database.writing() as connection:
-            held = and_(queue.c.attempt_id == lease.attempt.id, queue.c.token == lease.token)
-            if connection.execute(queue.update().where(held).values(leased_until=until)).rowcount != 1:
-                raise _lost(lease)
+            if connection.execute(queue.update().where(held(lease)).values(leased_until=until)).rowcount != 1:
+                raise lost(lease)
         return Lease(lease.attempt, lease.token, until)
 
     def give_up(self, lease: Lease) -> None:
@@ -81,115 +129,111 @@ class Queue:
             Where the lease is lost.
         """
         with self._database.writing() as connection:
-            held = and_(queue.c.attempt_id == lease.attempt.id, queue.c.token == lease.token)
-            free = {"token": None, "worker": None, "leased_until": None}
-            if connection.execute(queue.update().where(held).values(free)).rowcount != 1:
-                raise _lost(lease)
-
-    def finish_scored(self, lease: Lease, record: ScoreRecord) -> None:
-        """Record the scores of a leased attempt, all or nothing, and end it.
-
-        Raises
-        ------
-        LedgerError
-            Where the lease is lost or a value is not finite; nothing is recorded then.
-        """
-        record.check_finite()
-        now = utc_now()
-        with self._database.writing() as connection:
-            _end(connection, lease, {"state": "scored", "platform_fault": False, "finished_at": now})
-            values = {
-                "attempt_id": lease.attempt.id,
-                "scorer_hash": record.scorer_hash,
-                "solution_hash": record.solution_hash,
-                "metric": record.metric,
-                "public": record.public,
-                "interval_low": record.interval_low,
-                "interval_high": record.interval_high,
-                "secondary": _side(record, "public"),
-                "points": record.points,
-                "max_points": record.max_points,
-                "scored_at": now,
-            }
-            score_id = connection.execute(score.insert().values(values).returning(score.c.id)).scalar_one()
-            hidden = {"score_id": score_id, "private": record.private, "secondary": _side(record, "private")}
-            connection.execute(private_score.insert().values(hidden))
-
-    def finish_failed(self, lease: Lease, reason: str, platform: bool) -> None:
-        """End a leased attempt without a score.
-
-        Parameters
-        ----------
-        reason : str
-            For the member to act on; not empty.
-        platform : bool
-            True where the platform failed: the attempt then uses up no quota.
-
-        Raises
-        ------
-        LedgerError
-            Where the lease is lost, or the reason empty.
-        """
-        if not reason.strip():
-            raise LedgerError(f"attempt {lease.attempt.id}: expected a reason for its failure, found none")
-        with self._database.writing() as connection:
-            values = {"state": "failed", "reason": reason, "platform_fault": platform, "finished_at": utc_now()}
-            _end(connection, lease, values)
+            if connection.execute(queue.update().where(held(lease)).values(_FREE)).rowcount != 1:
+                raise lost(lease)
 
     def sweep(self) -> None:
         """Send attempts whose lease ran out back to the queue; those that lost `MAX_EXPIRIES` leases fail."""
         with self._database.writing() as connection:
-            _expire(connection, utc_now())
+            _expire(self._database, connection, utc_now())
 
     def queue_position(self, attempt_id: int) -> int | None:
         """Place among the attempts that wait, 1 for the next; None for one that runs or has ended."""
         now = utc_now()
-        waits = or_(queue.c.leased_until.is_(None), queue.c.leased_until <= now)
+        waiting = or_(queue.c.leased_until.is_(None), queue.c.leased_until <= now)
+        own_row = select(queue.c.priority).where(queue.c.attempt_id == attempt_id, waiting)
         with self._database.reading() as connection:
-            own = connection.execute(select(queue.c.priority).where(queue.c.attempt_id == attempt_id, waits)).scalar()
+            own = connection.execute(own_row).scalar()
             if own is None:
                 return None
             ahead = or_(queue.c.priority < own, and_(queue.c.priority == own, queue.c.attempt_id < attempt_id))
-            count = connection.execute(select(func.count()).select_from(queue).where(waits, ahead)).scalar_one()
+            count = connection.execute(select(func.count()).select_from(queue).where(waiting, ahead)).scalar_one()
             return int(count) + 1
+
+    def waiting(self, kinds: Collection[Kind], limit: int = 1000) -> list[Waiting]:
+        """List what waits, those whose lease ran out among it, in the order in which `lease` takes it."""
+        now = utc_now()
+        free = or_(queue.c.leased_until.is_(None), queue.c.leased_until < now)
+        query = (
+            select(attempt.c.id, attempt.c.competition, attempt.c.member, attempt.c.origin)
+            .join(queue, queue.c.attempt_id == attempt.c.id)
+            .where(free, queue.c.kind.in_(list(kinds)))
+            .order_by(queue.c.priority, queue.c.attempt_id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [Waiting(*row) for row in connection.execute(query)]
+
+    def unfinished(self, attempt_ids: Collection[int]) -> set[int]:
+        """Those of `attempt_ids` that wait or run."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(queue.c.attempt_id).where(queue.c.attempt_id.in_(list(attempt_ids))))
+            return {int(number) for (number,) in found}
 
     def queue_counts(self) -> QueueCounts:
         """Count what waits and what runs, and tell since when the oldest waits."""
-        running = and_(queue.c.leased_until.is_not(None), queue.c.leased_until > utc_now())
-        query = select(running.label("running"), func.count(), func.min(attempt.c.received_at))
-        query = query.select_from(queue).join(attempt, attempt.c.id == queue.c.attempt_id).group_by("running")
+        now = utc_now()
+        running = select(func.count()).select_from(queue).where(queue.c.leased_until > now)
+        oldest = (
+            select(attempt.c.received_at)
+            .join(queue, queue.c.attempt_id == attempt.c.id)
+            .where(or_(queue.c.leased_until.is_(None), queue.c.leased_until <= now))
+            .order_by(queue.c.attempt_id)
+            .limit(1)
+        )
         with self._database.reading() as connection:
-            found = {bool(is_running): (count, oldest) for is_running, count, oldest in connection.execute(query)}
-        waiting, oldest = found.get(False, (0, None))
-        return QueueCounts(waiting=waiting, running=found.get(True, (0, None))[0], oldest=oldest)
+            runs = int(connection.execute(running).scalar_one())
+            everything = int(connection.execute(select(func.count()).select_from(queue)).scalar_one())
+            return QueueCounts(everything - runs, runs, connection.execute(oldest).scalar())
 
 
-def _lost(lease: Lease) -> LedgerError:
-    return LedgerError(
-        f"attempt {lease.attempt.id}: the lease is lost (it held until {lease.until.isoformat()}): the attempt went "
-        "back to the queue or has ended; discard this result"
+def _take() -> Update:
+    return (
+        queue.update()
+        .where(queue.c.attempt_id == bindparam("number"))
+        .values(token=bindparam("proof"), worker=bindparam("taker"), leased_until=bindparam("end"))
     )
 
 
-def _end(connection: Connection, lease: Lease, values: dict[str, Any]) -> None:
-    held = and_(queue.c.attempt_id == lease.attempt.id, queue.c.token == lease.token)
-    worker = connection.execute(select(queue.c.worker).where(held)).scalar()
-    if connection.execute(queue.delete().where(held)).rowcount != 1:
-        raise _lost(lease)
-    connection.execute(ending.insert().values(attempt_id=lease.attempt.id, worker=worker, **values))
+_TAKE = _take()
 
 
-def _expire(connection: Connection, now: datetime) -> None:
+def _anything(connection: Connection, now: datetime) -> bool:
+    free = select(queue.c.attempt_id).where(queue.c.token.is_(None)).limit(1)
+    if connection.execute(free).first() is not None:
+        return True
+    return connection.execute(select(queue.c.attempt_id).where(queue.c.leased_until < now).limit(1)).first() is not None
+
+
+def _of(competitions: Collection[str]) -> ColumnElement[bool]:
+    """SQL for rows of the queue whose attempt is of one of `competitions`."""
+    named = select(attempt.c.id).where(attempt.c.id == queue.c.attempt_id, attempt.c.competition.in_(competitions))
+    return named.correlate(queue).exists()
+
+
+def _next(
+    connection: Connection, most: int, kinds: Collection[Kind] | None, wanted: Sequence[ColumnElement[bool]]
+) -> list[int]:
+    """Lock the rows of the queue that are next; each kind is read from its own end of an index."""
+    query = select(queue.c.priority, queue.c.attempt_id).where(queue.c.token.is_(None), *wanted)
+    query = query.order_by(queue.c.priority, queue.c.attempt_id).limit(most).with_for_update(skip_locked=True)
+    queries = [query] if kinds is None else [query.where(queue.c.kind == kind) for kind in dict.fromkeys(kinds)]
+    found = sorted((row[0], row[1]) for one in queries for row in connection.execute(one))
+    return [number for _, number in found[:most]]
+
+
+def _expire(database: Database, connection: Connection, now: datetime) -> None:
     query = (
-        select(queue.c.attempt_id, queue.c.expiries, queue.c.worker)
+        select(queue.c.attempt_id, queue.c.expiries, queue.c.worker, attempt.c.competition, attempt.c.member)
+        .join(attempt, attempt.c.id == queue.c.attempt_id)
         .where(queue.c.leased_until < now)
-        .with_for_update(skip_locked=True)
+        .with_for_update(skip_locked=True, of=queue)
     )
-    for attempt_id, expiries, worker in connection.execute(query).all():
+    failed: list[tuple[str, str | None]] = []
+    for attempt_id, expiries, worker, competition, member in connection.execute(query).all():
         row = queue.c.attempt_id == attempt_id
         if expiries + 1 < MAX_EXPIRIES:
-            free = {"token": None, "worker": None, "leased_until": None, "expiries": expiries + 1}
-            connection.execute(queue.update().where(row).values(free))
+            connection.execute(queue.update().where(row).values({**_FREE, "expiries": expiries + 1}))
             continue
         connection.execute(queue.delete().where(row))
         reason = (
@@ -198,7 +242,5 @@ def _expire(connection: Connection, now: datetime) -> None:
         )
         values = {"state": "failed", "reason": reason, "platform_fault": True, "finished_at": now}
         connection.execute(ending.insert().values(attempt_id=attempt_id, worker=worker, **values))
-
-
-def _side(record: ScoreRecord, side: str) -> dict[str, float]:
-    return {name: float(values[side]) for name, values in record.secondary.items() if side in values}
+        failed.append((competition, member))
+    note_changes(database, connection, failed)

@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from datauab.errors import LedgerError
 
 Kind = Literal["notebook", "predictions"]
-Origin = Literal["exchange", "web", "baseline", "nbgrader"]
+Origin = Literal["exchange", "web", "api", "baseline", "nbgrader"]
 State = Literal["queued", "running", "scored", "failed"]
 
-MEMBER_ORIGINS: tuple[Origin, ...] = ("exchange", "web")
+MEMBER_ORIGINS: tuple[Origin, ...] = ("exchange", "web", "api")
 """Origins of what members hand in themselves; only these use up a quota and are collected."""
 
 
@@ -67,6 +67,10 @@ class Attempt:
     max_points: float | None = None
     finished_at: datetime | None = None
     has_feedback: bool = False
+    filename: str = ""
+    phase: str | None = None
+    late_days: int = 0
+    deleted_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,8 @@ class ScoreRecord:
         Marks; None where the attempt earns none (a predictions file, a baseline).
     scorer_hash, solution_hash : str
         What was computed on what: a score is kept under both.
+    author_view : mapping or None
+        Errors on the public rows for the author alone (`datauab.scoring.author_view`); None where not asked for.
     """
 
     public: float
@@ -106,6 +112,7 @@ class ScoreRecord:
     secondary: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     points: float | None = None
     max_points: float | None = None
+    author_view: Mapping[str, Any] | None = None
 
     def check_finite(self) -> None:
         """Raise `LedgerError` where a value is NaN or infinite: such a score must never reach a board."""
@@ -141,6 +148,12 @@ class UsageToday:
         Attempts that the platform failed; they cost nothing.
     resets_at : datetime
         Aware, UTC: when the next day begins in the club's zone.
+    total_scored : int
+        Scored attempts and those that wait, since the phase opened.
+    entrant : str
+        Who has the quota: the member, or ``team:<id>``.
+    members : tuple of str
+        Whose attempts were counted together.
     """
 
     day: date
@@ -149,6 +162,9 @@ class UsageToday:
     failed: int
     platform_faults: int
     resets_at: datetime
+    total_scored: int = 0
+    entrant: str = ""
+    members: tuple[str, ...] = ()
 
     @property
     def attempts(self) -> int:
@@ -174,3 +190,206 @@ class Release:
     size: int
     released_at: datetime
     released_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How grading of an attempt ended once; an attempt that was retried has several, the newest counts."""
+
+    state: Literal["scored", "failed"]
+    reason: str | None
+    platform_fault: bool
+    worker: str | None
+    finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreVersion:
+    """One score that an attempt had or has, with what made it; the newest counts. For organisers: it is private.
+
+    Attributes
+    ----------
+    rescore : int or None
+        Number of the task that recomputed it; None for the first score.
+    """
+
+    metric: str
+    public: float
+    private: float | None
+    scorer_hash: str
+    solution_hash: str
+    scored_at: datetime
+    rescore: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BestEntry:
+    """The attempt that counts of one member (or baseline), as one query finds it; deleted ones take no part.
+
+    Attributes
+    ----------
+    score : float
+        The public score.
+    low, high : float
+        95 % bootstrap interval of `score`.
+    attempts : int
+        The member's attempts that were not deleted and not the platform's fault.
+    """
+
+    member: str
+    attempt_id: int
+    received_at: datetime
+    score: float
+    low: float
+    high: float
+    attempts: int
+    baseline: bool
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something changed a board: of `member`, or of everybody where that is None."""
+
+    id: int
+    member: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A team as it is now; `members` are in the order in which they joined, the captain among them."""
+
+    id: int
+    competition: str
+    name: str
+    captain: str
+    members: tuple[str, ...]
+    made_at: datetime
+
+    @property
+    def entrant(self) -> str:
+        """The team's key on boards and in quotas."""
+        return f"team:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation into a team that waits for its answer."""
+
+    id: int
+    team_id: int
+    competition: str
+    member: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRequest:
+    """Team `team_id` asks team `other_id` to become one team with it; it waits for the other captain's answer."""
+
+    id: int
+    team_id: int
+    other_id: int
+    competition: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """What an organiser allowed one member alone; the newest counts.
+
+    Attributes
+    ----------
+    closes : datetime or None
+        Until when the last phase is open for the member (aware, UTC); None for the end that everybody has.
+    daily_scored : int or None
+        Scored attempts a day; None for what everybody has.
+    note : str
+        Why; for organisers.
+    """
+
+    competition: str
+    member: str
+    closes: datetime | None
+    daily_scored: int | None
+    note: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What an organiser tells everybody who takes part."""
+
+    id: int
+    competition: str
+    text: str
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One act of an organiser (or of the operator's command line).
+
+    Attributes
+    ----------
+    action : str
+        Such as ``rescore.apply`` or ``quota.extend``.
+    target : str
+        What it was done to: an attempt's number, a member, a file; may be empty.
+    detail : mapping
+        Plain values, ready for JSON.
+    """
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    competition: str
+    target: str
+    detail: Mapping[str, Any]
+
+
+TaskKind = Literal["rescore_preview", "rescore_apply", "similar", "lint", "autograde"]
+TaskState = Literal["queued", "running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Work that an organiser asks of the grader, because it needs solutions.
+
+    Attributes
+    ----------
+    parameters : mapping
+        What it was asked with; ready for JSON.
+    result : mapping or None
+        The answer of a task that is done, one of `datauab.task_results`; ready for JSON.
+    reason : str or None
+        Why it failed, for the organiser.
+    progress : mapping or None
+        How far it has come, as it said last; ready for JSON.
+    """
+
+    id: int
+    kind: TaskKind
+    competition: str
+    by: str
+    parameters: Mapping[str, Any]
+    asked_at: datetime
+    state: TaskState = "queued"
+    result: Mapping[str, Any] | None = None
+    reason: str | None = None
+    finished_at: datetime | None = None
+    progress: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLease:
+    """A grader's right to work on one task until `until`; `token` proves it."""
+
+    task: Task
+    token: str
+    until: datetime

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 
 from datauab.errors import LedgerError
-from datauab.ledger.attempts import find_attempt, utc_now
+from datauab.ledger.attempt_rows import find_attempt, utc_now
 from datauab.ledger.blobs import BlobStore
 from datauab.ledger.engine import Database
 from datauab.ledger.records import Release

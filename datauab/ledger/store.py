@@ -1,20 +1,45 @@
-"""The ledger as one object: attempts, queue, boards and archives over one database and one folder of blobs."""
+"""The ledger as one object: its parts over one database and one folder of blobs."""
 
 from __future__ import annotations
 
 from types import TracebackType
 from zoneinfo import ZoneInfo
 
+from datauab.ledger.announcements import Announcements
 from datauab.ledger.attempts import Attempts
+from datauab.ledger.audit import Audit
 from datauab.ledger.blobs import BlobStore
 from datauab.ledger.boards import Boards
+from datauab.ledger.changes import Changes
 from datauab.ledger.engine import Database
+from datauab.ledger.gradings import Gradings
+from datauab.ledger.invitations import Invitations
+from datauab.ledger.members import Members
 from datauab.ledger.queue import Queue
 from datauab.ledger.releases import Archives
+from datauab.ledger.results import Results
+from datauab.ledger.rules import Rules
+from datauab.ledger.tasks import Tasks
+from datauab.ledger.teams import Teams
 from datauab.settings import Settings
 
 
-class Ledger(Attempts, Queue, Boards, Archives):
+class Ledger(
+    Attempts,
+    Queue,
+    Results,
+    Boards,
+    Changes,
+    Archives,
+    Members,
+    Teams,
+    Invitations,
+    Rules,
+    Announcements,
+    Audit,
+    Tasks,
+    Gradings,
+):
     """What was handed in, when, by whom, and what became of it; make one with `Ledger.open`.
 
     Threads may share it. Another process opens its own: a connection must not cross a fork.

@@ -1,59 +1,52 @@
-"""The ledger's tables, beside nbgrader's own in one database.
+"""The ledger's tables, beside nbgrader's own in one database: attempts, their queue, and what became of them.
 
-Rows of every table but ``club_queue`` and ``club_member`` are only ever added: triggers of the first migration refuse
-an update or a delete. What changes with time (who grades what) has its own table, the queue.
+Rows of every table but `MUTABLE` are only ever added: triggers of the migrations refuse an update or a delete. What
+changes with time (who grades what) has its own tables, the queues.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
-metadata = MetaData()
+from datauab.ledger import tables_desk, tables_teams
+from datauab.ledger.columns import UtcDateTime, metadata, moment
 
-APPEND_ONLY = ("club_attempt", "club_ending", "club_score", "club_private_score", "club_feedback", "club_release")
+__all__ = [
+    "APPEND_ONLY",
+    "MUTABLE",
+    "attempt",
+    "author_view",
+    "change",
+    "deletion",
+    "ending",
+    "feedback",
+    "kept",
+    "member",
+    "metadata",
+    "private_score",
+    "queue",
+    "release",
+    "score",
+    "tables_desk",
+    "tables_teams",
+]
 
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """Aware datetimes in UTC; SQLite, which keeps no zone, stores them without one."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse a time without a zone: which moment it means would depend on the machine."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"expected a time with its zone, found {value!r}")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Give every time its zone back."""
-        if value is None:
-            return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
+MUTABLE = ("club_member", "club_queue", "club_task_queue")
 
 member = Table(
     "club_member",
@@ -74,9 +67,24 @@ attempt = Table(
     Column("sha256", String(64), nullable=False),
     Column("size", Integer, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("filename", Text, nullable=False, server_default=""),
+    Column("phase", Text),
+    Column("late_days", Integer, nullable=False, server_default="0"),
     Index("club_attempt_member_day", "competition", "member", "received_at"),
+    Index("club_attempt_competition", "competition", "id"),
+    Index("club_attempt_member", "member", "id"),
     sqlite_autoincrement=True,
 )
+
+deletion = Table(
+    "club_deletion",
+    metadata,
+    Column("attempt_id", ForeignKey("club_attempt.id"), primary_key=True, autoincrement=False),
+    Column("by", String(255), nullable=False),
+    moment("at"),
+)
+
+_WAITS: dict[str, Any] = {"sqlite_where": text("token IS NULL"), "postgresql_where": text("token IS NULL")}
 
 queue = Table(
     "club_queue",
@@ -87,17 +95,25 @@ queue = Table(
     Column("worker", String(255)),
     Column("leased_until", UtcDateTime),
     Column("expiries", Integer, nullable=False),
+    Column("kind", String(16), nullable=False, server_default="notebook"),
+    Index("club_queue_next", "priority", "attempt_id", **_WAITS),
+    Index("club_queue_next_of_kind", "kind", "priority", "attempt_id", **_WAITS),
+    Index("club_queue_leased", "leased_until"),
 )
 
 ending = Table(
     "club_ending",
     metadata,
-    Column("attempt_id", ForeignKey("club_attempt.id"), primary_key=True, autoincrement=False),
+    Column("id", Integer, primary_key=True),
+    Column("attempt_id", ForeignKey("club_attempt.id"), nullable=False),
     Column("state", String(8), nullable=False),
     Column("reason", Text),
     Column("platform_fault", Boolean, nullable=False),
     Column("worker", String(255)),
     Column("finished_at", UtcDateTime, nullable=False),
+    Index("club_ending_newest", "attempt_id", "id"),
+    Index("club_ending_state", "state", "attempt_id"),
+    sqlite_autoincrement=True,
 )
 
 score = Table(
@@ -115,7 +131,9 @@ score = Table(
     Column("points", Float(53)),
     Column("max_points", Float(53)),
     Column("scored_at", UtcDateTime, nullable=False),
-    UniqueConstraint("attempt_id", "scorer_hash", "solution_hash", name="club_score_once"),
+    Column("rescore", Integer, nullable=False, server_default="0"),  # number of the task; 0: the first score
+    UniqueConstraint("attempt_id", "scorer_hash", "solution_hash", "rescore", name="club_score_once"),
+    Index("club_score_newest", "attempt_id", "id"),  # narrow: what reads many scores reads it in one sweep
     sqlite_autoincrement=True,
 )
 
@@ -125,6 +143,32 @@ private_score = Table(
     Column("score_id", ForeignKey("club_score.id"), primary_key=True, autoincrement=False),
     Column("private", Float(53), nullable=False),
     Column("secondary", JSON, nullable=False),
+)
+
+author_view = Table(
+    "club_author_view",
+    metadata,
+    Column("score_id", ForeignKey("club_score.id"), primary_key=True, autoincrement=False),
+    Column("view", JSON, nullable=False),
+)
+
+kept = Table(
+    "club_kept",
+    metadata,
+    Column("attempt_id", ForeignKey("club_attempt.id"), primary_key=True, autoincrement=False),
+    Column("sha256", String(64), nullable=False),
+    Column("size", Integer, nullable=False),
+    moment("at"),
+)
+
+change = Table(
+    "club_change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("competition", String(128), nullable=False),
+    Column("member", String(255)),  # None: everybody
+    Index("club_change_mark", "competition", "id"),
+    sqlite_autoincrement=True,
 )
 
 feedback = Table(
@@ -149,3 +193,5 @@ release = Table(
     Column("at", UtcDateTime, nullable=False),
     sqlite_autoincrement=True,
 )
+
+APPEND_ONLY = tuple(sorted(set(metadata.tables) - set(MUTABLE)))

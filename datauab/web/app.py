@@ -7,20 +7,40 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Query, Request
 from fastapi.responses import FileResponse, RedirectResponse, Response
 
 from datauab.keys import ensure_secret
 from datauab.ledger import Ledger
 from datauab.settings import Settings
-from datauab.web import api, exchange_api, pages
+from datauab.web import (
+    api,
+    attempt_api,
+    attempt_pages,
+    board_api,
+    board_pages,
+    desk_api,
+    desk_pages,
+    exchange_api,
+    pages,
+    profile_pages,
+    starter_pages,
+    taking_part_api,
+    taking_part_pages,
+    team_api,
+    team_pages,
+)
 from datauab.web.answered import Answered
 from datauab.web.auth import Authenticator
+from datauab.web.board_index import BoardIndexes
 from datauab.web.catalogue import Catalogue
 from datauab.web.club import HERE, Club, utc_now
-from datauab.web.live import BoardWatch, fingerprint
+from datauab.web.endings import Endings
+from datauab.web.live import BoardWatch
+from datauab.web.names import Names
 from datauab.web.problems import Problem, install_problem_handlers
 from datauab.web.render import make_environment
+from datauab.web.row_ids import RowIds
 from datauab.web.security import SecurityHeaders
 from datauab.web.session import begin_sign_in, finish_sign_in, sign_out
 
@@ -50,21 +70,30 @@ def create_app(
     ConfigurationError
         Where the key that signs receipts can be neither read nor made.
     """
+    catalogue, boards = Catalogue(settings), BoardIndexes(ledger)
+    key = ensure_secret(settings, "receipts")
     club = Club(
         settings=settings,
         ledger=ledger,
         auth=auth,
-        catalogue=Catalogue(settings),
-        key=ensure_secret(settings, "receipts"),
-        watch=BoardWatch(lambda name: _board_mark(ledger, name)),
+        catalogue=catalogue,
+        key=key,
+        watch=BoardWatch(lambda name: str(ledger.change_mark(name))),
         answered=Answered(),
+        boards=boards,
+        names=Names(ledger, key, lambda: _members(catalogue, boards)),
+        endings=Endings(settings.state, ledger.unfinished),
+        row_ids=RowIds(settings),
         clock=clock,
     )
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        club.endings.on_ring(club.watch.wake)
+        club.endings.start()
         yield
         club.watch.close()
+        club.endings.close()
 
     prefix = club.prefix.rstrip("/")
     app = FastAPI(
@@ -76,20 +105,24 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.club = club
-    app.state.templates = make_environment(club.zone)
+    app.state.templates = make_environment(club.zone, clock)
     install_problem_handlers(app)
     app.add_middleware(SecurityHeaders)
     app.include_router(entry, prefix=prefix)
-    app.include_router(pages.router, prefix=prefix)
-    app.include_router(api.router, prefix=f"{prefix}/api/v1")
+    for part in (pages, board_pages, profile_pages, attempt_pages, desk_pages, starter_pages):
+        app.include_router(part.router, prefix=prefix)
+    for part in (team_pages, taking_part_pages):
+        app.include_router(part.router, prefix=prefix)
+    app.include_router(board_api.router, prefix=f"{prefix}/api/v1")
+    app.include_router(attempt_api.router, prefix=f"{prefix}/api/v1")
     app.include_router(exchange_api.router, prefix=f"{prefix}/api/v1")
+    for part in (team_api, taking_part_api, desk_api):
+        app.include_router(part.router, prefix=f"{prefix}/api/v1")
     return app
 
 
 @entry.get("/login")
-def login(
-    request: Request, club: api.InClub, wanted: Annotated[str | None, pages.Query(alias="next")] = None
-) -> Response:
+def login(request: Request, club: api.InClub, wanted: Annotated[str | None, Query(alias="next")] = None) -> Response:
     """Begin a sign-in at the hub."""
     return begin_sign_in(request, club, wanted)
 
@@ -133,5 +166,5 @@ def without_slash(club: api.InClub) -> Response:
     return RedirectResponse(club.prefix, status_code=307)
 
 
-def _board_mark(ledger: Ledger, name: str) -> str:
-    return fingerprint([(one.attempt_id, one.score) for one in ledger.public_board(name)])
+def _members(catalogue: Catalogue, boards: BoardIndexes) -> set[str]:
+    return set().union(*(boards.public(one).everybody() for one in catalogue.all()))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -14,13 +14,18 @@ from fastapi import Request
 
 from datauab.competition import Competition
 from datauab.ledger import Attempt, Ledger
+from datauab.receipts import Receipt, issue_receipt
 from datauab.settings import Settings
 from datauab.web.answered import Answered
 from datauab.web.auth import Authenticator
+from datauab.web.board_index import BoardIndexes
 from datauab.web.catalogue import Catalogue
+from datauab.web.drawings import Drawings
+from datauab.web.endings import Endings
 from datauab.web.live import BoardWatch
+from datauab.web.names import Names
 from datauab.web.problems import Problem
-from datauab.web.receipts import Receipt, issue_receipt
+from datauab.web.row_ids import RowIds
 
 HERE = Path(__file__).parent
 
@@ -41,7 +46,14 @@ class Club:
     key: bytes
     watch: BoardWatch
     answered: Answered
+    boards: BoardIndexes
+    names: Names
+    endings: Endings
+    row_ids: RowIds
     clock: Callable[[], datetime]
+    drawings: Drawings = field(default_factory=Drawings)
+    _taken_up: set[str] = field(default_factory=set)
+    # competitions in which somebody takes part: attempts are never removed, so this needs no second look
 
     @property
     def zone(self) -> ZoneInfo:
@@ -54,7 +66,7 @@ class Club:
         return self.settings.web_prefix
 
     def competition(self, name: str, *, instructor: bool) -> Competition:
-        """The competition `name` as the asker may see it.
+        """The competition `name` as the asker may see it, under the organisers' rulings.
 
         Raises
         ------
@@ -64,35 +76,48 @@ class Club:
         found = self.catalogue.get(name)
         if found is None or (not instructor and self.is_draft(found)):
             raise Problem(404, "NotFound", f"there is no competition {name[:60]!r} here; see the list of competitions")
-        return found
+        return found.ruled(self.ledger.rulings(name))
+
+    def competitions(self, *, instructor: bool) -> list[Competition]:
+        """Every competition that the asker may see, under the organisers' rulings, the newest first."""
+        shown = [one for one in self.catalogue.all() if instructor or not self.is_draft(one)]
+        return [one.ruled(self.ledger.rulings(one.name)) for one in shown]
 
     def is_draft(self, competition: Competition) -> bool:
-        """Whether it was never released and nobody took part: then only instructors see it."""
-        released = any(release.assignment == competition.name for release in self.ledger.releases())
-        return not released and not self.ledger.attempts(competition=competition.name, limit=1)
-
-    def intervals(self, name: str) -> Callable[[Collection[int]], dict[int, tuple[float, float]]]:
-        """How to look up the 95 % intervals of the public scores of competition `name`."""
-
-        def look_up(numbers: Collection[int]) -> dict[int, tuple[float, float]]:
-            wanted = set(numbers)
-            found = self.ledger.attempts(competition=name, states=["scored"])
-            return {one.id: one.interval for one in found if one.id in wanted and one.interval}
-
-        return look_up
+        """Whether it is not released and nobody took part: then only instructors see it."""
+        name = competition.name
+        if name in self._taken_up:
+            return False
+        if self.ledger.attempts(competition=name, limit=1):
+            self._taken_up.add(name)
+            return False
+        return all(release.assignment != name for release in self.ledger.releases())
 
     def receipt(self, attempt: Attempt) -> str:
         """The receipt of `attempt`; the same each time it is asked for."""
-        fields = Receipt(attempt.competition, attempt.member, attempt.id, attempt.sha256, attempt.received_at)
+        fields = Receipt(
+            club=self.settings.club,
+            competition=attempt.competition,
+            member=attempt.member,
+            attempt=attempt.id,
+            sha256=attempt.sha256,
+            size=attempt.size,
+            received_at=attempt.received_at,
+        )
         return issue_receipt(fields, self.key)
 
 
 def club_of(request: Request) -> Club:
-    """Give the running service's parts; a dependency of every handler."""
+    """Give the running service's parts."""
     club = request.app.state.club
     if not isinstance(club, Club):
         raise TypeError(f"expected the service's parts in app.state.club, found {club!r}")
     return club
+
+
+async def running_club(request: Request) -> Club:
+    """Give the running service's parts; a dependency of every handler, a coroutine since others cost a thread."""
+    return club_of(request)
 
 
 @lru_cache

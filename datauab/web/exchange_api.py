@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request
@@ -12,13 +13,16 @@ from starlette.concurrency import run_in_threadpool
 from datauab.archive import read_archive
 from datauab.errors import InvalidSubmission
 from datauab.ledger import Attempt
-from datauab.web.api import REFUSALS, InClub, Member, visible_attempt
+from datauab.web.answers import described
+from datauab.web.api import REFUSALS, InClub, Member
 from datauab.web.club import Club
-from datauab.web.intake import take_in
+from datauab.web.intake import Arrival, take_in
 from datauab.web.models import ReceiptAnswer, ReleaseAnswer, SubmissionAnswer
+from datauab.web.own_attempts import visible_attempt
 from datauab.web.problems import Problem
 from datauab.web.session import Viewer, instructor
 from datauab.web.streams import read_body
+from datauab.web.visibility import VisibleScore, visible_scores
 
 TIMESTAMP = "%Y-%m-%d %H:%M:%S.%f UTC"
 RELEASE_MB = 256
@@ -96,7 +100,10 @@ async def submit(
     """Hand in a zip of the assignment's files; the answer comes when it is on disk and queued."""
     competition = await run_in_threadpool(club.competition, name, instructor=viewer.instructor)
     body = await read_body(request, club.settings.upload_mb)
-    attempt = await run_in_threadpool(take_in, club, viewer, competition, body, origin="exchange", key=idempotency_key)
+    arrival = Arrival("notebook", body, f"{name}.zip")
+    attempt = await run_in_threadpool(
+        take_in, club, viewer, competition, arrival, origin="exchange", key=idempotency_key
+    )
     return ReceiptAnswer(
         id=attempt.id,
         received_at=attempt.received_at,
@@ -119,7 +126,8 @@ def list_submissions(
     found = club.ledger.attempts(competition=assignment, member=None if everyone else viewer.name)
     handed_in = [one for one in found if one.kind == "notebook" and one.origin != "baseline"]
     digests = club.ledger.feedback_hashes([one.id for one in handed_in if one.has_feedback])
-    return [_submission(club, one, digests.get(one.id)) for one in handed_in]
+    seen = _scores(club, viewer, handed_in)
+    return [_submission(club, one, digests.get(one.id), seen[one.id]) for one in handed_in]
 
 
 @router.get("/submissions/{number}/archive", response_class=Response, responses=ZIP)
@@ -152,7 +160,19 @@ async def publish_feedback(number: int, request: Request, club: InClub, viewer: 
     await run_in_threadpool(club.ledger.publish_feedback, attempt.id, body)
 
 
-def _submission(club: Club, one: Attempt, feedback_sha256: str | None) -> SubmissionAnswer:
+def _scores(club: Club, viewer: Viewer, attempts: Sequence[Attempt]) -> dict[int, VisibleScore]:
+    """What the viewer may see of each; nothing where the competition's description is gone."""
+    seen = {one.id: VisibleScore() for one in attempts}
+    for name in {one.competition for one in attempts}:
+        try:
+            competition = described(club, next(one for one in attempts if one.competition == name))
+        except Problem:
+            continue
+        seen |= visible_scores(club, competition, [one for one in attempts if one.competition == name], viewer)
+    return seen
+
+
+def _submission(club: Club, one: Attempt, feedback_sha256: str | None, seen: VisibleScore) -> SubmissionAnswer:
     waits = one.state == "queued"
     return SubmissionAnswer(
         id=one.id,
@@ -166,8 +186,8 @@ def _submission(club: Club, one: Attempt, feedback_sha256: str | None) -> Submis
         feedback_sha256=feedback_sha256,
         sha256=one.sha256,
         kind=one.kind,
-        points=one.points,
-        max_points=one.max_points,
-        public=one.public,
+        points=seen.points,
+        max_points=seen.max_points,
+        public=seen.public,
         queue_position=club.ledger.queue_position(one.id) if waits else None,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
@@ -13,6 +13,9 @@ from starlette.concurrency import run_in_threadpool
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.5
+"""Longest time between two looks; who rings shortens it."""
+REST_SECONDS = 0.05
+"""Least time between two looks, however often somebody rings."""
 KEEPALIVE_SECONDS = 20.0
 MAX_WATCHERS = 400
 """Open event streams; more get 503 and their pages simply do not refresh themselves."""
@@ -20,7 +23,9 @@ MAX_WATCHERS = 400
 
 @dataclass
 class _Board:
+    loop: asyncio.AbstractEventLoop
     mark: str = ""
+    rung: asyncio.Event = field(default_factory=asyncio.Event)
     watchers: set[asyncio.Queue[str | None]] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
 
@@ -50,7 +55,7 @@ class BoardWatch:
 
     async def events(self, name: str) -> AsyncIterator[str]:
         """Server-sent events of the board `name`: its mark at once, then each new one."""
-        board = self._boards.setdefault(name, _Board())
+        board = self._boards.setdefault(name, _Board(asyncio.get_running_loop()))
         queue: asyncio.Queue[str | None] = asyncio.Queue()
         board.watchers.add(queue)
         if board.task is None:
@@ -71,6 +76,12 @@ class BoardWatch:
             board.watchers.discard(queue)
             if not board.watchers:
                 self._stop(name, board)
+
+    def wake(self) -> None:
+        """Look at every open board at once; any thread may call it."""
+        for board in list(self._boards.values()):
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                board.loop.call_soon_threadsafe(board.rung.set)
 
     def close(self) -> None:
         """End every stream, so that the service can stop at once."""
@@ -96,9 +107,7 @@ class BoardWatch:
                     board.mark = mark
                     for queue in board.watchers:
                         queue.put_nowait(mark)
-            await asyncio.sleep(LOOK_SECONDS)
-
-
-def fingerprint(parts: object) -> str:
-    """Short text that differs where `parts` (of plain values) differ."""
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+            await asyncio.sleep(REST_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(board.rung.wait(), LOOK_SECONDS - REST_SECONDS)
+            board.rung.clear()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 State = Literal["queued", "running", "scored", "failed"]
+
+IntervalAnswer = Annotated[Sequence[float], Field(min_length=2, max_length=2)]
+"""Lower and upper end; a list of two, which programs that read OpenAPI know better than a tuple."""
 
 
 class PhaseAnswer(BaseModel):
@@ -18,53 +22,14 @@ class PhaseAnswer(BaseModel):
     closes: datetime | None
 
 
-class CompetitionAnswer(BaseModel):
-    """One competition as anybody may see it."""
+class ReceiptKeyAnswer(BaseModel):
+    """The public key of the club's receipts: ``ed25519:`` and 32 bytes in URL-safe base64."""
 
-    name: str
-    title: str
-    summary: str
-    date: date
-    dataset: str
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    secondary: list[str]
-    public_share: float
-    state: Literal["open", "upcoming", "closed"]
-    phases: list[PhaseAnswer]
-    daily_scored: int
-    daily_attempts: int
-    stand_in: bool = Field(description="whether the data is made up, because the real data could not be had")
-    members: int
-    top_score: float | None
-    released: bool
-
-
-class BoardRowAnswer(BaseModel):
-    """One row of a public leaderboard; baselines have no rank."""
-
-    rank: int | None
-    name: str
-    score: float
-    interval: tuple[float, float] | None = Field(description="95 % bootstrap interval of the public score")
-    attempts: int
-    last_improvement: datetime
-    baseline: bool
-    mine: bool
-
-
-class BoardAnswer(BaseModel):
-    """A public leaderboard, best first."""
-
-    competition: str
-    metric: str
-    direction: Literal["maximize", "minimize"]
-    stand_in: bool
-    rows: list[BoardRowAnswer]
+    key: str
 
 
 class AttemptAnswer(BaseModel):
-    """One attempt as its owner sees it; never with a private score."""
+    """One attempt as the viewer may see it; with a private score after the reveal only."""
 
     id: int
     competition: str
@@ -79,13 +44,32 @@ class AttemptAnswer(BaseModel):
     reason: str | None
     platform_fault: bool
     score: float | None
-    interval: tuple[float, float] | None
+    interval: IntervalAnswer | None
     secondary: dict[str, float]
     points: float | None
     max_points: float | None
     finished_at: datetime | None
     has_feedback: bool
     receipt: str
+    filename: str = Field(description="how its sender called the file")
+    phase: str | None = Field(description="the phase in which it was accepted; none where it is late")
+    late_days: int = Field(description="how many days late it is, each day begun counted; 0 in time")
+    deleted_at: datetime | None = Field(description="when its author deleted it")
+    private: float | None = Field(description="score on the private rows, after the reveal")
+    note: str = Field(description="why something is not shown; empty where everything is")
+    metric: str | None
+    digits: int = Field(description="digits in which scores are shown; ranking uses full precision")
+    rank: int | None = Field(None, description="place on the public board of who handed it in")
+    entrants: int | None = Field(None, description="how many are on the public board")
+    left_today: int | None = Field(None, description="scored attempts left today; none where there is no limit")
+
+
+class AnnouncementAnswer(BaseModel):
+    """What the organisers tell everybody who takes part."""
+
+    id: int
+    text: str
+    at: datetime
 
 
 class ReleaseAnswer(BaseModel):

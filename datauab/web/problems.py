@@ -10,9 +10,9 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from datauab.errors import ClubError, InvalidSubmission, LedgerError, LimitReached, PhaseClosed
+from datauab.receipts import InvalidReceipt
 from datauab.web.auth import AuthenticationUnavailable
-from datauab.web.gate import TooLarge
-from datauab.web.receipts import InvalidReceipt
+from datauab.web.gate import RulesNotAccepted, TeamTooLarge, TooLarge
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,8 @@ HEADINGS = {
 
 _STATUS: tuple[tuple[type[ClubError], int, str], ...] = (
     (TooLarge, 413, "InvalidSubmission"),
+    (RulesNotAccepted, 403, "RulesNotAccepted"),
+    (TeamTooLarge, 409, "TeamTooLarge"),
     (InvalidSubmission, 400, "InvalidSubmission"),
     (PhaseClosed, 423, "PhaseClosed"),
     (LimitReached, 429, "LimitReached"),
@@ -114,10 +116,22 @@ def _answer(request: Request, status: int, kind: str, message: str, error: Excep
 
     prefix = request.app.state.club.prefix
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    rules = _rules_address(request, prefix) if isinstance(error, RulesNotAccepted) else None
     if request.url.path.startswith(f"{prefix}api/"):
+        if rules:
+            headers["Link"] = f'<{rules}>; rel="terms-of-service"'
+            message = f"{message}: {rules}"
         return JSONResponse({"error": kind, "message": message}, status_code=status, headers=headers)
     if isinstance(error, SignInNeeded) and request.method in ("GET", "HEAD"):
         return login_redirect(request)
     sentence = message[:1].upper() + message[1:]
     sentence += "" if sentence.endswith((".", "!", "?")) else "."
-    return error_page(request, status, HEADINGS.get(status, "This did not work"), sentence, headers)
+    onward = (rules, "Read the rules") if rules else None
+    heading = HEADINGS.get(status, "This did not work")
+    return error_page(request, status, heading, sentence, headers=headers, onward=onward)
+
+
+def _rules_address(request: Request, prefix: str) -> str | None:
+    # a refused submission names its competition in its own address
+    name = request.path_params.get("name")
+    return f"{prefix}competitions/{name}/rules" if name else None

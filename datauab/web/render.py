@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -13,12 +13,13 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from datauab.web.club import HERE, Club, club_of, static_version
+from datauab.web.plain_markup import to_html
 from datauab.web.session import Viewer
 
 _PATTERNS = {"minutes": "%d %b %Y, %H:%M", "seconds": "%d %b %Y, %H:%M:%S"}
 
 
-def make_environment(zone: ZoneInfo) -> Environment:
+def make_environment(zone: ZoneInfo, clock: Callable[[], datetime]) -> Environment:
     """Make the environment of the templates: everything is escaped, and a missing value is an error."""
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -31,7 +32,8 @@ def make_environment(zone: ZoneInfo) -> Environment:
     def local(moment: datetime, digits: str = "minutes") -> str:
         return moment.astimezone(zone).strftime(_PATTERNS[digits]).lstrip("0")
 
-    environment.filters.update(local=local, number=number, trim_zeros=trim_zeros)
+    environment.globals["now"] = clock
+    environment.filters.update(local=local, number=number, trim_zeros=trim_zeros, plain_markup=to_html)
     return environment
 
 
@@ -72,12 +74,18 @@ def page(
 
 
 def error_page(
-    request: Request, status: int, heading: str, message: str, headers: Mapping[str, str] | None = None
+    request: Request,
+    status: int,
+    heading: str,
+    message: str,
+    *,
+    headers: Mapping[str, str] | None = None,
+    onward: tuple[str, str] | None = None,
 ) -> HTMLResponse:
-    """Render a refusal for people."""
+    """Render a refusal for people; `onward` is the address and label of the page that helps."""
     club = club_of(request)
     back = request.url.path if request.method == "POST" else None
-    values = {"status": status, "heading": heading, "message": message, "back": back}
+    values = {"status": status, "heading": heading, "message": message, "back": back, "onward": onward}
     if back and not _can_go_back(club, back):
         values["back"] = club.prefix
     return page(request, "error.html", getattr(request.state, "viewer", None), values, status=status, headers=headers)

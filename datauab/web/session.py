@@ -19,7 +19,7 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.datastructures import FormData
 
 from datauab.web.auth import AuthenticationUnavailable, Identity
-from datauab.web.club import Club, club_of
+from datauab.web.club import Club, running_club
 from datauab.web.problems import Problem, SignInNeeded
 from datauab.web.streams import read_form
 
@@ -52,7 +52,7 @@ class Viewer:
     form: FormData | None = None
 
 
-async def optional_viewer(request: Request, club: Annotated[Club, Depends(club_of)]) -> Viewer | None:
+async def optional_viewer(request: Request, club: Annotated[Club, Depends(running_club)]) -> Viewer | None:
     """The viewer, or None for a visitor; on public pages a hub that is down makes everybody a visitor."""
     try:
         return await _remembered(request, club)
@@ -61,7 +61,7 @@ async def optional_viewer(request: Request, club: Annotated[Club, Depends(club_o
         return None
 
 
-async def signed_in(request: Request, club: Annotated[Club, Depends(club_of)]) -> Viewer:
+async def signed_in(request: Request, club: Annotated[Club, Depends(running_club)]) -> Viewer:
     """The viewer; nobody else gets in."""
     viewer = await _remembered(request, club)
     if viewer is None:

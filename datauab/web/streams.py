@@ -8,6 +8,9 @@ from starlette.types import Message
 
 from datauab.web.gate import MIB, check_size
 
+FIELDS = 32
+"""Fields of a form at most: the final choice has one for each attempt that is ticked."""
+
 
 async def read_body(request: Request, limit_mb: int) -> bytes:
     """Read the body of `request`.
@@ -37,6 +40,9 @@ async def read_form(request: Request, limit_mb: int, overhead: int) -> FormData:
     TooLarge
         As soon as more than that is announced or has arrived.
     """
+    if hasattr(request, "_body"):
+        # the framework read it for a call that expects JSON: nothing more will ever arrive, and it is no form
+        return FormData()
     await _check_announced(request, limit_mb, overhead)
     arrived = 0
 
@@ -49,7 +55,7 @@ async def read_form(request: Request, limit_mb: int, overhead: int) -> FormData:
             check_size(arrived, limit_mb)
         return message
 
-    return await Request(request.scope, counted).form(max_files=1, max_fields=8, max_part_size=overhead)
+    return await Request(request.scope, counted).form(max_files=1, max_fields=FIELDS, max_part_size=overhead)
 
 
 async def _check_announced(request: Request, limit_mb: int, overhead: int) -> None:

@@ -5,6 +5,7 @@ Run as a script, so that the tests can start it under another account and inside
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,8 @@ for name, address in {{"tcp": ("127.0.0.1", {port}), "abstract": {abstract!r}, "
 try: socket.getaddrinfo("example.org", 443); found["dns"] = "answered"
 except OSError: pass
 import datauab.errors
-for path in ("/usr/x", "/x", "/dev/x", "/public/x", "/kernel.json", "/submitted.tar", os.path.join({prefix!r}, "x"),
-             datauab.errors.__file__, "/proc/sys/kernel/core_pattern"):
+for path in ("/usr/x", "/x", "/dev/x", "/public/x", "/kernel.json", "/submitted.tar", "/proc/1/mem",
+             os.path.join({prefix!r}, "x"), datauab.errors.__file__, "/proc/sys/kernel/core_pattern"):
     try: open(path, "ab").close(); found.setdefault("written", []).append(path)
     except OSError: pass
 for command in (["mount", "-t", "tmpfs", "x", "/tmp"], ["su", "-c", "id"], ["chroot", "/", "id"],
@@ -61,6 +62,7 @@ found["capabilities"] = [l for l in lines if l.startswith(("CapEff", "CapPrm")) 
 found["privileges"] = "NoNewPrivs:\\t1" not in status
 found["public"] = os.path.exists("/public/toy/test.csv")
 found["helper"] = os.listdir(".")
+found["forked"] = "seaborn" in sys.modules
 print("FOUND" + json.dumps(found))
 """
 
@@ -199,8 +201,22 @@ def left_behind() -> list[str]:
     return found
 
 
+@contextlib.contextmanager
+def warm(public: Path) -> Iterator[None]:
+    """Fork every kernel from zygotes."""
+    from datauab.autograde.kernels import use_warm
+    from datauab.autograde.warm import WarmKernels
+
+    with (
+        WarmKernels.start(public=public) as student,
+        WarmKernels.start(solution_wall=True) as trusted,
+        use_warm(student, trusted),
+    ):
+        yield
+
+
 def main(root: Path, wanted: list[str]) -> None:
-    """Make a course below `root`, run the attacks, and print the results."""
+    """Make a course below `root`, run the attacks, and print the results; ``--warm`` runs them in forked kernels."""
     from datauab.autograde.sandbox import probe
     from tests.autograde.toy_course import make_course
 
@@ -214,13 +230,16 @@ def main(root: Path, wanted: list[str]) -> None:
     def fill(cell: str) -> str:
         return cell.format(**addresses, **places) if cell == LOOK else cell
 
-    results: dict[str, Any] = {name: attack(toy, name, fill) for name in wanted or ATTACKS}
-    time.sleep(0.5)
+    names = [name for name in wanted if name != "--warm"] or list(ATTACKS)
+    with warm(toy.settings.public) if "--warm" in wanted else contextlib.nullcontext():
+        results: dict[str, Any] = {name: attack(toy, name, fill) for name in names}
+        time.sleep(0.5)
     results["*"] = {
         "mode": probe(),
         "uid": os.getuid(),
         "came": came,
         "left": left_behind(),
+        "warm": "--warm" in wanted,
         "pickle": Path("/tmp/owned-by-a-pickle").exists(),
     }
     sys.stdout.write("RESULTS" + json.dumps(results))

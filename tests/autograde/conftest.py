@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from datauab.autograde.warm import WarmKernels
 from tests.autograde.toy_course import Toy, make_course
+from tests.autograde.warm_runs import SECRET
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,13 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Toy]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATAUAB_ROOT", str(root))
         yield make_course(root)
+
+
+@pytest.fixture(scope="module")
+def warm() -> Iterator[WarmKernels]:
+    """Give kernels that are forked from one with few packages, started where the environment holds a secret."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATAUAB_PROBE_SECRET", SECRET)
+        with WarmKernels.start(packages=("numpy",)) as kernels:
+            assert kernels.ready(120)
+            yield kernels

@@ -22,14 +22,18 @@ ACCOUNT = 0x6FFF_FFF0
 Results = dict[str, dict[str, Any]]
 
 
-def run_here(root: Path) -> subprocess.CompletedProcess[str]:
+def run_here(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     env = {**os.environ, **python_env(), "HOME": str(root)}
     return subprocess.run(
-        [sys.executable, str(SCRIPT), str(root / "course")], env=env, capture_output=True, text=True, check=False
+        [sys.executable, str(SCRIPT), str(root / "course"), *options],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def run_as_ordinary_account(root: Path) -> subprocess.CompletedProcess[str]:
+def run_as_ordinary_account(root: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """In a sandbox that may nest: as an instructor's server does, without root's rights or files."""
     outer = Sandbox(
         ro_binds=(*base_binds(), *python_binds(), Bind(TESTS)),
@@ -41,22 +45,28 @@ def run_as_ordinary_account(root: Path) -> subprocess.CompletedProcess[str]:
         chdir="/tmp",
     )
     names = [name for name in attack_script.ATTACKS if name not in ALIKE]
-    command = outer.command([sys.executable, str(SCRIPT), "/tmp/course", *names])
+    command = outer.command([sys.executable, str(SCRIPT), "/tmp/course", *names, *options])
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 # What these meet is the same code whoever runs it.
 ALIKE = ("format", "objects", "huge", "wrong", "nan", "link", "flood", "exit", "signature", "file")
 
-RUNS = {"as started": run_here} | ({"ordinary account": run_as_ordinary_account} if mode() == "account" else {})
+RUNNERS = {"as started": run_here} | ({"ordinary account": run_as_ordinary_account} if mode() == "account" else {})
+RUNS = {
+    f"{who}, {kind}": (runner, options)
+    for kind, options in {"cold kernels": (), "warm kernels": ("--warm",)}.items()
+    for who, runner in RUNNERS.items()
+}
 
 
 @pytest.fixture(scope="module", params=RUNS)
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Results:
-    done = RUNS[request.param](tmp_path_factory.mktemp("attacks"))
+    runner, options = RUNS[request.param]
+    done = runner(tmp_path_factory.mktemp("attacks"), *options)
     assert done.returncode == 0, done.stderr[-3000:]
     found: Results = json.loads(done.stdout.rpartition("RESULTS")[2])
-    if request.param == "ordinary account":
+    if request.param.startswith("ordinary account"):
         assert found["*"]["mode"] == "userns"
         assert found["*"]["uid"] == ACCOUNT
     return found
@@ -80,6 +90,7 @@ def test_nothing_of_the_platform_can_be_seen_or_reached(results: Results) -> Non
     found["files"] = [path for path in found["files"] if not path.startswith(package)]
     assert found.pop("public") is True
     assert found.pop("helper") == ["helper.py"]
+    assert found.pop("forked") is results["*"]["warm"]
     assert not any(found.values()), found
     assert results["look"]["points"] == 2
     assert results["*"]["came"] == []

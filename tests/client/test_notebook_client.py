@@ -47,9 +47,10 @@ def test_the_package_itself_is_light(checkout):
         "import sys, datauab; print([name for name in ('pandas', 'torch', 'httpx', 'numpy') if name in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", program], cwd=checkout, text=True).strip() == "[]"
-    assert set(dir(datauab)) == {"check", "leaderboard", "load"}
-    with pytest.raises(AttributeError, match="it offers check, leaderboard, load"):
-        _ = datauab.submit
+    checkpoints = {"load_checkpoint", "save_checkpoint", "save_predictions"}
+    assert set(dir(datauab)) == {"check", "leaderboard", "load", "submit"} | checkpoints
+    with pytest.raises(AttributeError, match="it offers check, leaderboard, load, load_checkpoint"):
+        _ = datauab.train
 
 
 def test_tables_are_loaded(public):

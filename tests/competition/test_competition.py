@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from datauab.competition import Phase, Points, load_competition, load_competitions
 from datauab.errors import ConfigurationError
@@ -98,7 +99,7 @@ def test_the_club_competitions_load_and_agree_with_their_metrics(checkout: Path)
         assert (checkout / "source" / competition.name / competition.cover).is_file()
 
 
-@given(st.integers(-1000, 1000), st.integers(0, 1000))
+@given(st.integers(-1000, 1000), st.integers(1, 1000))
 def test_a_phase_includes_its_opening_and_excludes_its_closing(offset: int, length: int) -> None:
     opens = datetime(2026, 3, 29, tzinfo=UTC)
     phase = Phase(name="p", opens=opens, closes=opens + timedelta(minutes=length))
@@ -113,3 +114,9 @@ def test_points_are_a_share_and_full_where_they_should_be(begin: float, full: fl
     assert 0 <= points.share(score) <= 1
     assert points.share(begin) == 0
     assert points.share(full) == 1
+
+
+def test_a_phase_that_closes_before_it_opens_is_refused() -> None:
+    opens = datetime(2026, 3, 29, tzinfo=UTC)
+    with pytest.raises(ValidationError, match="close after it opens"):
+        Phase(name="p", opens=opens, closes=opens)

@@ -178,7 +178,8 @@ class TestMnist:
     def test_images_are_binary_whole_and_in_a_new_order(self, real, raw):
         folder = real["mnist"].public_dir
         arrays = ("test_images", "train_images", "train_labels", "validation_images", "validation_labels")
-        expected = sorted(["dataset.json", "sample_submission.npy", *(f"{name}.npy" for name in arrays)])
+        samples = ("sample_submission.csv", "sample_submission.npy")
+        expected = sorted(["dataset.json", *samples, *(f"{name}.npy" for name in arrays)])
         assert sorted(path.name for path in folder.iterdir()) == expected
         loaded = {path.stem: np.load(path) for path in folder.glob("*.npy")}
         source = mnist.read({path.name: path for path in (raw / "mnist").iterdir()})

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -17,12 +16,14 @@ from nbformat.v4 import new_code_cell
 
 from datauab import gradebook
 from datauab.archive import make_archive, read_archive
+from datauab.autograde.limits import descendants
 from datauab.autograde.provisioner import TEMPORARY
 from datauab.autograde.sandbox import python_env
 from datauab.baselines import reference_archive
 from datauab.grader import service
 from datauab.ledger import Attempt, Ledger
 from tests.autograde.toy_course import NAME, Toy, make_course, npy
+from tests.grader.toy_queue import wait_for
 
 pytestmark = pytest.mark.sandbox
 
@@ -49,29 +50,25 @@ def start(toy: Toy, *options: str) -> subprocess.Popen[bytes]:
     )
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 90) -> None:
-    ends = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.2)
-
-
 def of(ledger: Ledger, attempt: Attempt) -> Attempt:
     return ledger.attempt(attempt.id)
 
 
-def kernels(toy: Toy) -> list[str]:
-    """Processes that grade for this course, by their command line."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            root = (path / "environ").read_bytes()
-            if "datauab.grader --job" in command and str(toy.settings.root).encode() in root:
-                found.append(command)
-        except OSError:
-            continue
-    return found
+def below(process: subprocess.Popen[bytes]) -> set[str]:
+    """Everything that a grader started, workers and kernels among it, by number and start time."""
+    return {found for pid in descendants(process.pid) if (found := identity(pid))}
+
+
+def identity(pid: int | str) -> str:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] == "Z" else f"{pid} {fields[19]}"
+
+
+def alive(started: set[str]) -> set[str]:
+    return {found for found in started if identity(found.split()[0]) == found}
 
 
 def test_every_kind_of_attempt_ends_with_its_result(toy: Toy) -> None:
@@ -103,11 +100,14 @@ def test_told_to_stop_it_puts_its_attempt_back_and_leaves_no_process(toy: Toy) -
     with Ledger.open(toy.settings) as ledger:
         waiting = ledger.add_attempt(competition=NAME, member="slow", blob=notebook(toy, SLOW))
         process = start(toy)
-        wait_for(lambda: of(ledger, waiting).state == "running" and bool(kernels(toy)))
+        wait_for(lambda: of(ledger, waiting).state == "running")
+        time.sleep(3)
+        started = below(process)
+        assert len(started) > 5
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         assert of(ledger, waiting).state == "queued"
-        wait_for(lambda: not kernels(toy), 10)
+        wait_for(lambda: not alive(started), 10)
 
 
 def test_killed_it_loses_nothing_and_grades_nothing_twice(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,9 +120,10 @@ def test_killed_it_loses_nothing_and_grades_nothing_twice(toy: Toy, monkeypatch:
         process = start(toy)
         waiting = ledger.add_attempt(competition=NAME, member="kim", blob=notebook(toy, RIGHT))
         wait_for(lambda: of(ledger, waiting).state in ("running", "scored"), 120)
+        started = below(process)
         process.kill()
         process.wait()
-        wait_for(lambda: not kernels(toy), 10)
+        wait_for(lambda: not alive(started), 10)
         for attempt in (older, waiting):
             expire(toy, attempt)
         assert start(toy, "--once").wait(240) == 0
@@ -168,7 +169,6 @@ def test_without_a_sandbox_it_does_not_start(toy: Toy, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=toy.settings.root, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "install it (apt-get install bubblewrap)" in done.stderr
-    assert service.LEASE_S > 0
 
 
 def test_what_a_killed_grader_left_in_the_temporary_folder_goes_and_nothing_else(tmp_path: Path) -> None:

@@ -19,16 +19,18 @@ predictions = model.predict(data.test[columns])
 datauab.check("bitcoin", predictions)
 """
 
+# Halfway between the mean and a good model: about 0.64 on any rows, so between no marks and all of them.
 FAIR = """
 import numpy as np
 import datauab
-from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeRegressor
 
 data = datauab.load("bitcoin")
 train = data.train.dropna()
-columns = ["btc_n_unique_addresses", "btc_n_transactions"]
-model = LinearRegression().fit(train[columns], train["btc_market_price"])
-predictions = model.predict(data.test[columns])
+columns = [name for name in data.test.columns]
+model = DecisionTreeRegressor(random_state=0).fit(train[columns], train["btc_market_price"])
+mean = train["btc_market_price"].mean()
+predictions = mean + 0.4 * (model.predict(data.test[columns]) - mean)
 """
 
 POOR = """

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -75,3 +76,39 @@ def result() -> ScoreRecord:
         points=8.0,
         max_points=10.0,
     )
+
+
+@pytest.fixture
+def lived_in(ledger: Ledger, result: ScoreRecord) -> Ledger:
+    """Give a ledger in which everything happened once: no table is empty."""
+    ana, bo, cy = (
+        ledger.add_attempt(competition="got", member=who, blob=who.encode()).id for who in ("ana", "bo", "cy")
+    )
+    ledger.finish_scored(ledger.lease("w"), replace(result, author_view={"confusion": [[1]]}), predictions=b"npy")
+    ledger.finish_failed(ledger.lease("w"), "row 3 is NaN", False)
+    ledger.delete_attempt(ana, "ana")
+    ledger.retry(bo, "teacher")
+    ledger.upsert_member("ana", "Ana")
+    ledger.publish_feedback(cy, b"zip")
+    ledger.publish_release("got", b"zip", "teacher")
+    first, second = (ledger.create_team("got", f"Team of {who}", who) for who in ("ana", "bo"))
+    invitation = ledger.invite(first.id, "ana", "cy")
+    ledger.accept(invitation.id, "cy", gate=lambda _: None)
+    ledger.invite(first.id, "ana", "dee")
+    ledger.accept_merge(ledger.request_merge(first.id, second.id, "ana").id, "bo", gate=lambda _: None)
+    ledger.accept_rules("got", "ana", "c" * 64)
+    ledger.extend("got", "ana", closes=None, daily_scored=9, note="was ill", by="teacher")
+    ledger.rule("got", "daily_scored", 7, "teacher")
+    ledger.select_final("got", first.entrant, [cy], "ana")
+    ledger.withdraw_announcement(ledger.announce("got", "Good luck", "teacher").id, "teacher")
+    ledger.add_task("rescore_apply", "got", "teacher")
+    ledger.apply_rescore(ledger.lease_task("w"), {ana: replace(result, public=0.5)}, {"rescored": 1})
+    ledger.add_task("autograde", "got", "teacher")
+    at_work = ledger.lease_task("w")
+    ledger.report_task(at_work, {"done": 1, "total": 2})
+    ledger.finish_task(at_work, {"graded": 2})
+    ledger.record_grading(
+        competition="got", member="ana", attempt_id=ana, key="0" * 64, state="scored", seconds={"run": 0.5}
+    )
+    ledger.add_task("lint", "got", "teacher")
+    return ledger

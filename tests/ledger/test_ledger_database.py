@@ -144,3 +144,20 @@ def test_nbgrader_and_the_ledger_live_in_one_database(deployment, ledger_first):
     engine.dispose()
     assert gradebook.all_points(deployment) == {}
     assert {"assignment", "alembic_version", VERSION_TABLE, *metadata.tables} <= names
+
+
+@pytest.mark.postgres
+def test_connections_that_a_server_closed_are_not_used_again(postgres_server, monkeypatch):
+    url = f"postgresql:///postgres?host={postgres_server}&user=club"
+    database, other = Database(url), create_engine(url)
+    with database.reading() as connection:
+        connection.execute(text("SELECT 1"))
+    with other.connect() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"))
+    monkeypatch.setattr("datauab.ledger.engine._FRESH_SECONDS", 0.0)  # it lay idle for longer
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT 2")).scalar() == 2
+    with database.writing() as connection:
+        assert connection.execute(text("SELECT 3")).scalar() == 3
+    database.engine.dispose()
+    other.dispose()

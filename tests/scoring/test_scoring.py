@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,10 +101,12 @@ def test_another_length_is_refused():
         scoring.public_mask(10, 0.5, SECRET, "x", np.zeros(9))
 
 
+SEVEN = tuple(range(7))
 CASES = {
-    "r2": ("real", ("rmse", "mae"), ()),
-    "balanced_accuracy": ("class", ("accuracy",), tuple(range(7))),
-    "accuracy": ("probability", ("roc_auc",), ()),
+    "r2": ("real", ("rmse", "mae", "rmsle"), ()),
+    "balanced_accuracy": ("class", ("accuracy", "f1_macro", "mean_recall"), SEVEN),
+    "accuracy": ("probability", ("roc_auc", "f1", "log_loss"), ()),
+    "mean_recall": ("scores", ("log_loss", "f1_macro"), SEVEN),
 }
 
 
@@ -131,35 +135,9 @@ def example(kind: str, rows: int) -> tuple[np.ndarray, np.ndarray]:
         solution = rng.integers(0, 2, rows)
         return solution, np.clip(solution * 0.3 + rng.random(rows) * 0.7, 0, 1).round(2)
     solution = rng.integers(0, 7, rows)
+    if kind == "scores":
+        return solution, rng.dirichlet(np.ones(7), rows) + 0.3 * np.eye(7)[solution]
     return solution, np.where(rng.random(rows) < 0.7, solution, 0)
-
-
-@pytest.mark.parametrize("metric", ["r2", "rmse", "mae", "accuracy", "balanced_accuracy", "roc_auc"])
-def test_the_quick_bootstrap_agrees_with_the_plain_one(metric):
-    kind = {"accuracy": "class", "balanced_accuracy": "class", "roc_auc": "probability"}.get(metric, "real")
-    solution, predictions = example(kind, 300)
-    classes = tuple(range(7))
-    rng = np.random.default_rng(0)
-    groups = [np.arange(300)]
-    if metric in ("balanced_accuracy", "roc_auc"):
-        groups = [np.flatnonzero(solution == value) for value in np.unique(solution)]
-    plain = []
-    for _ in range(1000):
-        rows = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        plain.append(metrics.score(metric, solution[rows], predictions[rows], classes))
-    low, high = np.quantile(plain, [0.025, 0.975])
-    found = scoring.interval(metric, solution, predictions, classes)
-    assert found == pytest.approx((low, high), abs=0.15 * (high - low))
-
-
-@pytest.mark.parametrize("metric", metrics.METRICS)
-def test_every_metric_has_an_interval_even_for_constant_predictions(metric):
-    kind = {"accuracy": "class", "balanced_accuracy": "class", "roc_auc": "probability"}.get(metric, "real")
-    solution, _ = example(kind, 50)
-    constant = np.full(50, 0.5) if kind != "class" else np.zeros(50, np.int64)
-    low, high = scoring.interval(metric, solution, constant, tuple(range(7)))
-    assert np.isfinite([low, high]).all()
-    assert low <= high
 
 
 def test_ten_thousand_rows_are_scored_at_once():
@@ -188,10 +166,47 @@ def test_a_metric_that_does_not_fit_the_predictions_is_refused():
         scoring.check_split(competition("real", "roc_auc"), np.zeros(4), np.array([True, True, False, False]))
 
 
+def test_a_direction_that_is_not_the_metrics_is_refused():
+    with pytest.raises(GradingError, match="rmse: expected direction minimize, found maximize"):
+        scoring.check_split(competition("real", "rmse"), np.zeros(4), np.array([True, True, False, False]))
+
+
+def test_a_metric_of_the_competitions_own_is_left_to_its_code_but_those_beside_it_are_not():
+    mask = np.array([True, True, False, False])
+    entered = competition("real", "metric.py", ("mae",))
+    scoring.check_split(entered, np.zeros(4), mask)
+    assert scoring.secondary(entered, np.zeros(4), np.ones(4), mask) == {"mae": {"public": 1.0, "private": 1.0}}
+    with pytest.raises(GradingError, match="its own"):
+        scoring.score(entered, np.zeros(4), np.zeros(4), mask)
+    with pytest.raises(GradingError, match="f1 takes predictions"):
+        scoring.check_split(competition("real", "metric.py", ("f1",)), np.zeros(4), mask)
+
+
 def test_shapes_must_agree():
     mask = np.array([True, True, False, False])
     with pytest.raises(GradingError, match="4 rows, found 3"):
         scoring.score(competition("real", "r2"), np.arange(4.0), np.arange(3.0), mask)
+
+
+def test_the_scorers_hash_covers_every_file_of_metrics_and_scoring(tmp_path):
+    package = Path(scoring.__file__).parent.parent
+    copied = tmp_path / "datauab"
+    for part in ("metrics", "scoring"):
+        shutil.copytree(package / part, copied / part)
+    for name in ("__init__.py", "errors.py", "settings.py", "competition.py"):
+        shutil.copy(package / name, copied / name)
+    code = "from datauab import scoring; print(scoring.scorer_hash())"
+
+    def found():
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+        return done.stdout.strip()
+
+    hashes = {found()}
+    assert hashes == {scoring.scorer_hash()}
+    for part in ("metrics/classes.py", "scoring/resampling.py"):
+        (copied / part).write_text((copied / part).read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+        hashes.add(found())
+    assert len(hashes) == 3
 
 
 def test_the_scorers_hash_is_the_same_in_another_process():

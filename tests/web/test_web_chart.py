@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from xml.etree import ElementTree
@@ -11,31 +12,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datauab.web.chart import (
-    Improvement,
-    ScoreHistory,
-    draw_history,
-    nice_ticks,
-    score_range,
-    spread_labels,
-    time_ticks,
-)
+from datauab.web.chart import nice_ticks, spread_labels, time_ticks
+from datauab.web.chart_bars import BarChart, draw_bars, score_edges
+from datauab.web.chart_times import Line, TimeChart, draw_times, score_scale
 
 MADRID = ZoneInfo("Europe/Madrid")
 START = datetime(2026, 10, 1, tzinfo=UTC)
 finite = st.floats(-1e6, 1e6, allow_nan=False)
 
 
-def history(scores: list[float], *, name: str = "Ada", maximize: bool = True) -> ScoreHistory:
-    best: list[Improvement] = []
+def history(scores: list[float], *, name: str = "Ada", maximize: bool = True) -> TimeChart:
+    steps: list[tuple[datetime, float]] = []
     for index, score in enumerate(scores):
-        if not best or (score > best[-1].score) == maximize:
-            best.append(Improvement(START + timedelta(hours=index), score, name))
-    return ScoreHistory(
+        if not steps or (score > steps[-1][1]) == maximize:
+            steps.append((START + timedelta(hours=index), score))
+    return TimeChart(
+        name="own",
         title="Best public score over time",
         axis="R²",
-        improvements=best,
-        attempts=[(START + timedelta(hours=index), score) for index, score in enumerate(scores)],
+        lines=[Line(name, steps)] if steps else [],
+        dots=[(START + timedelta(hours=index), score) for index, score in enumerate(scores)],
         baselines=[("Mean", 0.0)],
         until=START + timedelta(hours=len(scores)),
         maximize=maximize,
@@ -44,9 +40,8 @@ def history(scores: list[float], *, name: str = "Ada", maximize: bool = True) ->
     )
 
 
-@given(st.lists(finite, min_size=1, max_size=30), st.booleans(), st.booleans())
-def test_every_history_draws_inside_its_frame(scores: list[float], maximize: bool, narrow: bool) -> None:
-    root = ElementTree.fromstring(draw_history(history(scores, maximize=maximize), narrow=narrow))  # noqa: S314 - our own
+def check_inside(drawing: str) -> None:
+    root = ElementTree.fromstring(drawing)  # noqa: S314 - our own
     _, _, width, height = map(float, root.attrib["viewBox"].split())
     for element in root.iter():
         for key in ("x", "x1", "x2", "cx"):
@@ -56,20 +51,47 @@ def test_every_history_draws_inside_its_frame(scores: list[float], maximize: boo
     assert "style" not in {key for element in root.iter() for key in element.attrib}
 
 
+@given(st.lists(finite, min_size=1, max_size=30), st.booleans())
+def test_every_history_draws_inside_its_frame(scores: list[float], maximize: bool) -> None:
+    drawing = draw_times(history(scores, maximize=maximize))
+    check_inside(drawing.wide)
+    check_inside(drawing.narrow)
+
+
+@given(st.lists(st.lists(finite, min_size=1, max_size=8), min_size=1, max_size=10), st.booleans())
+def test_ten_lines_draw_inside_their_frame(rows: list[list[float]], maximize: bool) -> None:
+    charts = [history(scores, name=f"m{index}", maximize=maximize) for index, scores in enumerate(rows)]
+    lines = sorted((chart.lines[0] for chart in charts), key=lambda line: line.last, reverse=maximize)
+    drawing = draw_times(replace(charts[0], lines=lines, dots=[]))
+    check_inside(drawing.wide)
+    check_inside(drawing.narrow)
+
+
+@given(finite, finite, st.integers(1, 200))
+def test_every_distribution_draws_inside_its_frame(one: float, other: float, entrants: int) -> None:
+    edges = score_edges(one, other)
+    assert edges[0] <= min(one, other) + 1e-6 * max(1, abs(one), abs(other))
+    assert edges[-1] >= max(one, other) - 1e-6 * max(1, abs(one), abs(other))
+    counts = [entrants, *[0] * (len(edges) - 2)]
+    drawing = draw_bars(BarChart("spread", "Scores", "entrants", "R²", edges, counts, [("you", one, "chart-mine")]))
+    check_inside(drawing.wide)
+    check_inside(drawing.narrow)
+
+
 def test_no_score_draws_nothing() -> None:
-    assert draw_history(history([]), narrow=False) == ""
+    assert not draw_times(history([]))
 
 
 def test_one_absurd_attempt_flattens_nobody() -> None:
-    low, high = score_range(history([0.5 + index / 100 for index in range(20)] + [-1e6]))
-    assert low > 0
-    assert high < 1
-    text = draw_history(history([0.5 + index / 100 for index in range(20)] + [-1e6]), narrow=False)
-    assert "1 lie beyond the axis" in text
+    chart = history([0.5 + index / 100 for index in range(20)] + [-1e6])
+    scale = score_scale(chart)
+    assert scale.low > 0
+    assert scale.high < 1
+    assert "1 of 21 attempts lie beyond the axis" in draw_times(chart).wide
 
 
 def test_hostile_names_are_escaped() -> None:
-    text = draw_history(history([0.5], name="<script>x</script>&"), narrow=False)
+    text = draw_times(history([0.5], name="<script>x</script>&")).wide
     assert "<script>" not in text
     assert ElementTree.fromstring(text) is not None  # noqa: S314 - our own
 

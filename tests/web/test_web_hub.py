@@ -156,7 +156,7 @@ def test_a_member_signs_in_through_the_hub_and_comes_back(deployment: Settings) 
         page = sign_in(client, "ada")
         assert page.status_code == 200
         assert page.url.path == "/services/club/competitions/bitcoin/attempts"
-        assert '<span class="who-name">ada</span>' in page.text
+        assert '<a class="who-name" href="/services/club/me">ada</a>' in page.text
         xsrf = page.text.split('name="_xsrf" value="')[1].split('"')[0]
         origin = {"Origin": f"http://127.0.0.1:{deployment.port}"}
         files = {"file": ("bitcoin.ipynb", notebook())}
