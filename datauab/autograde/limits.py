@@ -29,6 +29,7 @@ _MOST_FILES = 100_000  # each takes about 1 KiB of the host's memory that no siz
 # A socket or pipe that is full and not read holds up to 0.2 MiB that belongs to no process; and what Linux counts by
 # account (descriptors under way, pairs that epoll watches) is shared by all kernels of a worker.
 _OPEN_FILES, _OPEN_FILES_EACH = 1024, 32
+_KERNELS_OWN_FILES = 80  # descriptors of an idle kernel, which every process that it forks inherits
 
 
 class RunStopped(InvalidSubmission):
@@ -48,7 +49,7 @@ class Usage:
     cpu_s : float
         CPU time of the process that used most, in seconds.
     open_files : int
-        Open descriptors, added up.
+        Open descriptors, added up; what processes inherited is counted once where the sum came near the limit.
     """
 
     memory: int
@@ -125,7 +126,8 @@ class Watch(threading.Thread):
                 f"it ran for more than {limits.wall_s} s (limit wall_s); make the notebook faster, "
                 "for example with a smaller model, fewer epochs or no search over parameters"
             )
-        usage = measure(self.pid, limits.memory_mb * _MIB)
+        most_open = _OPEN_FILES + _OPEN_FILES_EACH * limits.processes
+        usage = measure(self.pid, limits.memory_mb * _MIB, most_open)
         self.peak_memory = max(self.peak_memory, usage.memory)
         if usage.memory > limits.memory_mb * _MIB:
             return (
@@ -141,7 +143,6 @@ class Watch(threading.Thread):
             return (
                 f"one process used more than {limits.cpu_s} s of CPU time (limit cpu_s); make the notebook do less work"
             )
-        most_open = _OPEN_FILES + _OPEN_FILES_EACH * limits.processes
         if usage.open_files > most_open:
             return f"it had more than {most_open} open files and sockets at one time; close what is no longer needed"
         return self._excess_files()
@@ -159,8 +160,18 @@ class Watch(threading.Thread):
         return None
 
 
-def measure(pid: int, near: int) -> Usage:
-    """Add up what the descendants of `pid` use; shared pages are counted exactly only above `near` bytes."""
+def measure(pid: int, near: int, near_files: int) -> Usage:
+    """Add up what the descendants of `pid` use; what they share is counted exactly only above `near` and `near_files`.
+
+    Parameters
+    ----------
+    pid : int
+        The first process of a sandbox, itself not counted.
+    near : int
+        Bytes of memory.
+    near_files : int
+        Number of open descriptors.
+    """
     memory, tasks, cpu, open_files = 0, 0, 0.0, 0
     pids = descendants(pid)
     for found in pids:
@@ -173,12 +184,31 @@ def measure(pid: int, near: int) -> Usage:
             open_files += _open_files(found)
     if memory > near:  # what a forked kernel shares with others is not its own
         memory = sum(_proportional(found) for found in pids)
+    if open_files > near_files:
+        open_files = _not_inherited(pids)
     return Usage(memory, tasks, cpu, open_files)
 
 
 def _open_files(pid: int) -> int:
     folder = f"/proc/{pid}/fd"
     return Path(folder).stat().st_size or len(os.listdir(folder))  # noqa: PTH208  size: since Linux 6.2
+
+
+def _not_inherited(pids: list[int]) -> int:
+    """Sockets and pipes, each once, and what any of these processes has open beyond what a kernel starts with."""
+    held: set[str] = set()
+    more = 0
+    for pid in pids:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError, NotADirectoryError):
+            folder = Path(f"/proc/{pid}/fd")
+            descriptors = os.listdir(folder)  # noqa: PTH208  names alone
+            more += max(0, len(descriptors) - _KERNELS_OWN_FILES)
+            for descriptor in descriptors:
+                with contextlib.suppress(FileNotFoundError):
+                    target = os.readlink(folder / descriptor)  # noqa: PTH115  "socket:[123]" is no path
+                    if target.startswith(("socket:", "pipe:")):
+                        held.add(target)
+    return len(held) + more
 
 
 def _proportional(pid: int) -> int:

@@ -89,6 +89,22 @@ time.sleep(50)""",
     assert "open files" in result.reason
 
 
+def test_what_many_workers_inherit_is_not_held_against_them(warm: WarmKernels) -> None:
+    result = run(
+        warm,
+        """
+import os, socket, time
+held = [socket.socketpair() for _ in range(20)]
+for _ in range(40):
+    if os.fork() == 0: time.sleep(600)
+each = len(os.listdir('/proc/self/fd'))
+time.sleep(1)
+print("FOUND" + str(41 * each > 1024 + 32 * 64))""",
+    )
+    assert "open files" not in result.reason
+    assert "FOUNDTrue" in text_of(result.outputs)
+
+
 def test_descriptors_in_flight_which_an_account_has_few_of_stop_no_other_kernel(warm: WarmKernels) -> None:
     hog = """
 import array, os, socket

@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import numpy as np
+import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from datauab import course, gradebook, solutions
@@ -146,7 +147,9 @@ class Toy:
         config.CourseDirectory.student_id = student
         converter = kind(coursedir=CourseDirectory(config=config), config=config)
         converter.force = force
-        converter.start()
+        with pytest.MonkeyPatch.context() as patch:  # a fixture of another module may have named another course
+            patch.setenv("DATAUAB_ROOT", str(self.settings.root))
+            converter.start()
         return self.settings.root
 
 
