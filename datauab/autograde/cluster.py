@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from typing import Any
@@ -28,6 +29,7 @@ _MIB = 2**20
 _HEADER = struct.Struct(">IQ")
 _START_S = 180.0
 _END_S = 15.0
+_LOOK_S = 0.2
 _MOST_BYTES = 2**31
 _LOG = logging.getLogger(__name__)
 
@@ -92,6 +94,14 @@ def open_cluster(settings: Settings, where: str = "local", workers: int | None =
     ClusterLost
         Where it cannot be reached or started; says why.
     """
+    with begun_cluster(settings, where, workers) as cluster:
+        cluster.wait_ready()
+        yield cluster
+
+
+@contextlib.contextmanager
+def begun_cluster(settings: Settings, where: str = "local", workers: int | None = None) -> Iterator[Cluster]:
+    """Begin what `open_cluster` does and return at once; `Cluster.wait_ready` waits, and raises."""
     cluster = Cluster(settings, where, workers)
     try:
         yield cluster
@@ -128,11 +138,25 @@ class Cluster:
         send(near, given)
         self._reader = threading.Thread(target=self._read, name="cluster", daemon=True)
         self._reader.start()
-        patience = _START_S + (settings.slurm.wait_s if where == "slurm" else 0.0)
-        if not self._ready.wait(patience) or self._lost is not None:
-            reason = self._lost or f"no worker came within {patience:g} s; start some with ./club cluster worker"
+        self._where = where
+        self._patience = _START_S + (settings.slurm.wait_s if where == "slurm" else 0.0)
+
+    def wait_ready(self, stop: threading.Event | None = None) -> None:
+        """Wait for the first worker, or until `stop` is set.
+
+        Raises
+        ------
+        ClusterLost
+            Where none comes; says why.
+        """
+        ends = time.monotonic() + self._patience
+        while not self._ready.wait(_LOOK_S) and time.monotonic() < ends:
+            if stop is not None and stop.is_set():
+                return
+        if not self._ready.is_set() or self._lost is not None:
+            reason = self._lost or f"no worker came within {self._patience:g} s; start some with ./club cluster worker"
             self.close()
-            raise ClusterLost(f"cluster {where}: {reason}")
+            raise ClusterLost(f"cluster {self._where}: {reason}")
 
     @property
     def pid(self) -> int:
@@ -174,6 +198,8 @@ class Cluster:
     def close(self) -> None:
         """End the cluster's processes; runs that are open end with `ClusterLost`."""
         self._lose("it was closed")
+        if not self.slots:
+            self._process.kill()  # it may still be loading packages, and nothing runs
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         try:

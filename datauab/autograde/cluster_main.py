@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Coroutine, Sequence
@@ -59,29 +60,56 @@ DASK_ENVIRONMENT = {
 
 def main(arguments: Sequence[str]) -> None:
     """Serve one grader until its socket is closed."""
+    connection = socket.socket(fileno=int(arguments[0]))
+    first = receive(connection)
+    if first is None:
+        return
+    given = first[0]
+    settings = ClusterSettings(**given["settings"])
+    workers = LocalProcesses(settings)
+    if given["where"] == "local":
+        workers.begin()  # it loads its packages while Dask is loaded here
     import dask
 
     guard_process()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s cluster %(levelname)s %(message)s", force=True)
     logging.getLogger("distributed").setLevel(logging.ERROR)
     logging.getLogger("distributed.scheduler").setLevel(logging.CRITICAL)  # what fails there comes back as a run's end
-    connection = socket.socket(fileno=int(arguments[0]))
-    first = receive(connection)
-    if first is None:
-        return
     with dask.config.set(DASK_SETTINGS):
         try:
-            asyncio.run(_serve(connection, first[0]))
+            asyncio.run(_serve(connection, given, settings, workers))
         except Exception as error:
             reason = str(error) if isinstance(error, ClubError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(OSError):
                 send(connection, {"lost": reason})
 
 
-async def _serve(connection: socket.socket, given: dict[str, Any]) -> None:
-    settings = ClusterSettings(**given["settings"])
+class LocalProcesses:
+    """Processes of `datauab.autograde.local_worker`, the first of which may be begun before it is asked for."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self._command = [
+            "setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-P", "-m", "datauab.autograde.local_worker",
+            *preload_arguments(settings),
+        ]  # fmt: skip
+        self._begun: list[subprocess.Popen[str]] = []
+
+    def begin(self) -> None:
+        """Begin one that waits for its scheduler."""
+        self._begun.append(subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True))
+
+    def next(self) -> subprocess.Popen[str]:
+        """One that waits for its scheduler."""
+        if not self._begun:
+            self.begin()
+        return self._begun.pop()
+
+
+async def _serve(
+    connection: socket.socket, given: dict[str, Any], settings: ClusterSettings, workers: LocalProcesses
+) -> None:
     async with contextlib.AsyncExitStack() as opened:
-        client, jobs = await _open(opened, settings, given["where"], given["workers"])
+        client, jobs = await _open(opened, settings, given["where"], given["workers"], workers)
         desk = Desk(connection, client)
         await (desk.serve() if jobs is None else _first_end(_when_come(desk, jobs), jobs.keep()))
 
@@ -105,14 +133,14 @@ async def _first_end(*works: Coroutine[Any, Any, None]) -> None:
 
 
 async def _open(
-    opened: contextlib.AsyncExitStack, settings: ClusterSettings, where: str, workers: int
+    opened: contextlib.AsyncExitStack, settings: ClusterSettings, where: str, workers: int, processes: LocalProcesses
 ) -> tuple[Any, SlurmJobs | None]:
     """Open a client of the cluster; and the jobs that have to be kept up beside it."""
     from datauab.autograde.cluster_guard import GuardedClient
 
     jobs = None
     if where == "local":
-        cluster = await opened.enter_async_context(_local(settings, workers))
+        cluster = await opened.enter_async_context(_local(settings, workers, processes))
     elif where == "slurm":
         cluster, jobs = await _slurm(opened, settings, workers)
     else:
@@ -132,26 +160,25 @@ def resources(settings: ClusterSettings, memory_mb: int, gpus: int) -> dict[str,
     return {"MEMORY": float(memory_mb), "GPU": float(gpus * settings.gpu_share)}
 
 
-def _local(settings: ClusterSettings, workers: int) -> Any:
+def _local(settings: ClusterSettings, workers: int, processes: LocalProcesses) -> Any:
     from distributed import LocalCluster
     from distributed.security import Security
 
     from datauab.autograde.cluster_guard import GuardedScheduler
+    from datauab.autograde.cluster_local import LocalWorker
     from datauab.autograde.worker import gpus_here
 
     cluster = LocalCluster(
         n_workers=1,
         threads_per_worker=workers or len(os.sched_getaffinity(0)),
-        processes=True,
+        worker_class=LocalWorker,
+        start_process=processes.next,
         protocol="tls://",
         host="127.0.0.1",
         security=Security.temporary(),
         dashboard_address=_NOWHERE,
         memory_limit=0,
         resources=resources(settings, machine_memory_mb(), gpus_here()),
-        preload=["datauab.autograde.worker"],
-        preload_argv=[preload_arguments(settings)],
-        local_directory=tempfile.gettempdir(),
         silence_logs=logging.ERROR,
         asynchronous=True,
     )

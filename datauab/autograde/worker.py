@@ -104,28 +104,47 @@ def gpus_here() -> int:
     return len(gpu_names(os.environ.get("CUDA_VISIBLE_DEVICES")))
 
 
-@click.command()
-@click.option("--public", default="")
-@click.option("--gpu-share", default=1)
-@click.option("--cold", is_flag=True)
+_OPTIONS: list[click.Parameter] = [
+    click.Option(["--public"], default=""),
+    click.Option(["--gpu-share"], default=1),
+    click.Option(["--cold"], is_flag=True),
+]
+
+
+@click.command(params=_OPTIONS)
+def begin(public: str, gpu_share: int, cold: bool) -> None:
+    """Begin to load packages."""
+    _begin(public, gpu_share, cold)
+
+
+def end() -> None:
+    """End the zygote."""
+    if _HERE.warm is not None:
+        _HERE.warm.close()
+
+
+@click.command(params=_OPTIONS)
 def dask_setup(worker: Any, public: str, gpu_share: int, cold: bool) -> None:
     """Begin to load packages as soon as the worker starts; Dask calls this."""
-    _HERE.public = Path(public) if public else None
-    names = gpu_names(os.environ.get("CUDA_VISIBLE_DEVICES"))
-    _HERE.gpus = GpuSlots(len(names), gpu_share, names)
-    problem = "the settings say so" if cold else warm_problem()
-    if problem is None:
-        _HERE.warm = WarmKernels.start(public=_HERE.public, gpu=gpus_here() > 0)
-    else:
-        _LOG.warning("kernels start cold: %s", problem)
-    _HERE.ready = True
+    _begin(public, gpu_share, cold)
     import datauab.autograde.student  # noqa: F401  while the zygote loads its packages
 
 
 def dask_teardown(worker: Any) -> None:
     """End the zygote; Dask calls this."""
-    if _HERE.warm is not None:
-        _HERE.warm.close()
+    end()
+
+
+def _begin(public: str, gpu_share: int, cold: bool) -> None:
+    _HERE.public = Path(public) if public else None
+    names = gpu_names(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    _HERE.gpus = GpuSlots(len(names), gpu_share, names)
+    problem = warm_problem() if not cold else None
+    if problem is not None:
+        _LOG.warning("kernels start cold: %s", problem)
+    elif not cold:
+        _HERE.warm = WarmKernels.start(public=_HERE.public, gpu=gpus_here() > 0)
+    _HERE.ready = True
 
 
 def run_bytes(content: bytes) -> bytes:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +16,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from datauab.settings import load_settings
+from datauab.autograde.cluster import Cluster, begun_cluster
+from datauab.settings import Settings, load_settings
 from datauab.task_results import STAGES
 
 if TYPE_CHECKING:
@@ -108,14 +109,19 @@ def autograde(
     Stopped with Ctrl-C, a second call goes on where this one was. Exit status: 0 where everybody who was graded has a
     score, 4 where some notebooks failed, 3 where the platform failed for some, 130 where it was stopped.
     """
-    from datauab.grader.classroom import autograde_class
-
+    settings = load_settings()
     chosen = [part.strip() for text in students or [] for part in text.split(",") if part.strip()]
     console = Console(highlight=False, soft_wrap=True)
-    with stopped_by_interrupt(console) as stop, (Bar if console.is_terminal else Lines)(console) as shown:
+    with (
+        stopped_by_interrupt(console) as stop,
+        (Bar if console.is_terminal else Lines)(console) as shown,
+        _begun(settings, cluster, workers) as begun,
+    ):
+        from datauab.grader.classroom import autograde_class  # workers load their packages meanwhile
+
         summary = autograde_class(
-            load_settings(), name, students=chosen, failed=failed, force=force, workers=workers, cluster=cluster,
-            tell=_teller(shown), stop=stop,
+            settings, name, students=chosen, failed=failed, force=force, workers=workers, cluster=cluster,
+            begun=begun, tell=_teller(shown), stop=stop,
         )  # fmt: skip
     show(console, summary)
     raise typer.Exit(status(summary))
@@ -131,6 +137,11 @@ def _teller(shown: Lines) -> Callable[[Event], None]:
             shown.done(event)
 
     return tell
+
+
+def _begun(settings: Settings, cluster: str, workers: int | None) -> AbstractContextManager[Cluster | None]:
+    """Begin this machine's cluster, before it is known whether anything has to run; others may not be asked in vain."""
+    return begun_cluster(settings, cluster, workers) if cluster == "local" else nullcontext()
 
 
 @contextmanager

@@ -8,20 +8,20 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from datauab.autograde.cluster import Cluster, ClusterLost, open_cluster
-from datauab.autograde.kernels import use_warm
-from datauab.autograde.warm import WarmKernels, warm_problem
+from datauab.autograde.cluster import Cluster, ClusterLost, begun_cluster
 from datauab.errors import InvalidSubmission, LedgerError
 from datauab.grader.candidates import Candidate, candidates
 from datauab.grader.classroom_events import Begun, Event, Graded, Summary
 from datauab.grader.held import Result, grade_held
-from datauab.grader.home import Home
+from datauab.grader.home import MOST_THREADS, Home
 from datauab.grader.leases import HeldLeases
 from datauab.grader.submissions import Opened, Submission, grading_key
+from datauab.grader.warm_home import warm_home
 from datauab.ledger import Attempt, Lease, Ledger
 from datauab.settings import Settings
 
@@ -50,6 +50,7 @@ def autograde_class(
     force: bool = False,
     workers: int | None = None,
     cluster: str = "local",
+    begun: Cluster | None = None,
     tell: Tell = ignore,
     stop: threading.Event | None = None,
 ) -> Summary:
@@ -70,6 +71,8 @@ def autograde_class(
         Runs at one time on this machine, or jobs on a cluster.
     cluster : str
         As for `datauab.autograde.cluster.open_cluster`.
+    begun : Cluster, optional
+        Such a cluster that was begun already; another one is opened only where it is lost.
     tell : callable
         Told of every event, from any thread but one at a time.
     stop : Event, optional
@@ -88,7 +91,7 @@ def autograde_class(
         wanted = run.choose(candidates(settings, ledger, name, students), failed=failed, force=force)
         if wanted and not stop.is_set():
             with warm_home(settings):
-                run.grade_all(wanted, lambda: open_cluster(settings, cluster, workers))
+                run.grade_all(wanted, begun, lambda: begun_cluster(settings, cluster, workers))
         else:
             tell(Begun(total=0, skipped=len(run.skipped), slots=0))
         return run.summary(wanted)
@@ -100,24 +103,6 @@ class _Elsewhere(Exception):
 
 class _Overtaken(Exception):
     """Somebody else has graded the attempt meanwhile."""
-
-
-@contextlib.contextmanager
-def warm_home(settings: Settings) -> Iterator[None]:
-    """Keep trusted kernels warm, and load nbgrader beside what is done meanwhile."""
-    loading = threading.Thread(target=_load, daemon=True)
-    with contextlib.ExitStack() as opened:
-        if settings.warm and warm_problem() is None:
-            trusted = opened.enter_context(WarmKernels.start(solution_wall=True))
-            opened.enter_context(use_warm(None, trusted))
-        loading.start()
-        yield
-
-
-def _load() -> None:
-    """What marks the first submission, and what scores it, so that it does not wait for them."""
-    import nbgrader.converters  # noqa: F401
-    import sklearn.metrics  # noqa: F401
 
 
 class _ClassRun:
@@ -163,7 +148,10 @@ class _ClassRun:
             return ""
 
     def grade_all(
-        self, wanted: list[Candidate], open_runs: Callable[[], contextlib.AbstractContextManager[Cluster]]
+        self,
+        wanted: list[Candidate],
+        begun: Cluster | None,
+        open_runs: Callable[[], contextlib.AbstractContextManager[Cluster]],
     ) -> None:
         """Grade `wanted`; returns when all are done, or the run was stopped.
 
@@ -173,7 +161,10 @@ class _ClassRun:
             Where one cluster after another is lost.
         """
         for number in range(1, _CLUSTERS + 1):
-            with open_runs() as runs:
+            with open_runs() if begun is None or number > 1 else contextlib.nullcontext(begun) as runs:
+                runs.wait_ready(self.stop)
+                if self.stop.is_set():
+                    return
                 if number == 1:
                     self._total = len(wanted)
                     self._say(Begun(total=len(wanted), skipped=len(self.skipped), slots=runs.slots))
@@ -190,15 +181,18 @@ class _ClassRun:
         home = Home(self.settings, self.ledger, runs, self.stop)
         held = HeldLeases(self.ledger, self.settings.lease_s, self.settings.heartbeat_s)
         held.start()
-        # While some run on workers, others are read, marked and written here.
-        with ThreadPoolExecutor(2 * runs.slots + 2, thread_name_prefix="class") as pool:
+        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="class") as pool:
+
+            def grade(candidates: list[Candidate]) -> None:
+                _each(pool, runs, lambda candidate: self._grade(home, held, candidate), candidates)
+
             try:
-                self._grade_on(pool, home, held, wanted)
+                grade(wanted)
                 # Who was killed holds leases until they run out; who lives goes on holding them.
                 ends = time.monotonic() + self.settings.lease_s + self.settings.heartbeat_s
                 while self._elsewhere and not self._is_over and time.monotonic() < ends:
                     self.stop.wait(_LOOK_S)
-                    self._grade_on(pool, home, held, list(self._elsewhere.values()))
+                    grade(list(self._elsewhere.values()))
             except BaseException:
                 self.stop.set()
                 raise
@@ -206,11 +200,6 @@ class _ClassRun:
                 pool.shutdown(wait=True, cancel_futures=True)
                 held.end()
         return self._lost
-
-    def _grade_on(self, pool: ThreadPoolExecutor, home: Home, held: HeldLeases, wanted: list[Candidate]) -> None:
-        futures = [pool.submit(self._grade, home, held, candidate) for candidate in wanted]
-        for future in as_completed(futures):
-            future.result()
 
     @property
     def _is_over(self) -> bool:
@@ -296,6 +285,19 @@ class _ClassRun:
     def _say(self, event: Event) -> None:
         with self._telling:
             self._tell(event)
+
+
+def _each(pool: Executor, runs: Cluster, do: Callable[[Candidate], None], candidates: list[Candidate]) -> None:
+    """Do it for each, as many at one time as workers, which may come and go, can use."""
+    waiting = deque(candidates)
+    going: set[Future[None]] = set()
+    while waiting or going:
+        # While some run on workers, others are read, marked and written here.
+        while waiting and len(going) < min(2 * runs.slots + 2, MOST_THREADS):
+            going.add(pool.submit(do, waiting.popleft()))
+        done, going = wait(going, timeout=_LOOK_S, return_when=FIRST_COMPLETED)
+        for future in done:
+            future.result()
 
 
 def _has_failed(attempt: Attempt | None, graded: str | None) -> bool:

@@ -23,6 +23,9 @@ from datauab.grader.submissions import Opened, Prepared, Submission, grading_key
 from datauab.ledger import Attempt, Ledger
 from datauab.settings import Settings
 
+MOST_THREADS = 256
+"""Threads of one process that grade at one time, however many workers there are."""
+
 _FRESH_S = 5.0  # so that a source that is generated again is noticed
 _LOOK_S = 0.1
 _TRIES = 3

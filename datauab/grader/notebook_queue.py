@@ -14,13 +14,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from datauab.autograde.cluster import ClusterLost, open_cluster
 from datauab.errors import GradingError
-from datauab.grader.classroom import warm_home
 from datauab.grader.held import grade_held
-from datauab.grader.home import Home
+from datauab.grader.home import MOST_THREADS, Home, Runs
 from datauab.grader.leases import HeldLeases
 from datauab.grader.notebooks import read_submission
 from datauab.grader.slots import IDLE_S, NOTEBOOKS
 from datauab.grader.submissions import Submission
+from datauab.grader.warm_home import warm_home
 from datauab.ledger import Lease, Ledger, Waiting
 from datauab.settings import Settings
 
@@ -43,7 +43,7 @@ def serve_notebooks(settings: Settings, stop: threading.Event, *, once: bool = F
             try:
                 with warm_home(settings), open_cluster(settings, settings.cluster, settings.graders) as runs:
                     home = Home(settings, ledger, runs, stop)
-                    if NotebookQueue(home, ledger, stop, runs.slots).serve(once=once):
+                    if NotebookQueue(home, ledger, stop, runs).serve(once=once):
                         return
             except GradingError as error:
                 _LOG.error("%s; trying again in %g s", error, _PAUSE_S)
@@ -66,13 +66,13 @@ class NotebookQueue:
 
     Parameters
     ----------
-    slots : int
-        Runs at one time.
+    runs : Runs
+        Where notebooks run; workers may come and go.
     """
 
-    def __init__(self, home: Home, ledger: Ledger, stop: threading.Event, slots: int) -> None:
+    def __init__(self, home: Home, ledger: Ledger, stop: threading.Event, runs: Runs) -> None:
         self.home, self.ledger, self.halt = home, ledger, stop
-        self._most = slots + 2  # while some run on workers, others are read, marked and written here
+        self._runs = runs
         self._worker = f"{socket.gethostname()}:{os.getpid()}:notebooks"
         self._served: dict[str, int] = {}
         self._turn = 0
@@ -84,7 +84,7 @@ class NotebookQueue:
         settings = self.home.settings
         held = HeldLeases(self.ledger, settings.lease_s, settings.heartbeat_s)
         held.start()
-        with ThreadPoolExecutor(self._most, thread_name_prefix="notebook") as pool:
+        with ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="notebook") as pool:
             try:
                 while not (self.halt.is_set() or self._lost.is_set()):
                     if self._begin(pool, held):
@@ -100,7 +100,8 @@ class NotebookQueue:
     def _begin(self, pool: ThreadPoolExecutor, held: HeldLeases) -> bool:
         """Begin with the next attempt; False where there is none, or no room."""
         self._busy = {key: future for key, future in self._busy.items() if not future.done()}
-        if len(self._busy) >= self._most:
+        # While some run on workers, others are read, marked and written here.
+        if len(self._busy) >= min(self._runs.slots + 2, MOST_THREADS):
             return False
         try:
             lease = self._take()

@@ -79,9 +79,14 @@ def told(process: psutil.Process) -> tuple[str, ...]:
     return ()
 
 
+def dask_workers_of(cluster: Cluster) -> list[psutil.Process]:
+    """Processes of this machine that run notebooks."""
+    return [one for one in family(cluster.pid) if "datauab.autograde.local_worker" in told(one)]
+
+
 def dask_worker_of(cluster: Cluster) -> psutil.Process:
-    """The process of this machine that runs notebooks."""
-    found = [one for one in family(cluster.pid) if "--multiprocessing-fork" in told(one)]
+    """The one of them."""
+    found = dask_workers_of(cluster)
     assert len(found) == 1
     return found[0]
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from concurrent.futures import wait
 from pathlib import Path
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 from datauab.autograde.certificates import make_certificates
-from datauab.autograde.cluster import Cluster, ClusterLost, WorkerLost, open_cluster, receive, send
+from datauab.autograde.cluster import Cluster, ClusterLost, WorkerLost, begun_cluster, open_cluster, receive, send
 from datauab.autograde.cluster_desk import RETRIES
 from datauab.autograde.cluster_settings import ClusterSettings
 from datauab.autograde.worker import GpuSlots, gpu_names
@@ -28,6 +29,7 @@ from tests.autograde.cluster_parts import (
     counting,
     course,
     dask_worker_of,
+    dask_workers_of,
     family,
     gone,
     number_of,
@@ -63,6 +65,13 @@ def test_runs_give_their_predictions_and_nothing_is_left(tmp_path: Path) -> None
     until(lambda: gone(processes), "the end of its processes")
     with pytest.raises(ClusterLost, match="closed"):
         cluster.submit(counting(1))
+
+
+def test_one_that_nobody_needs_is_closed_before_it_is_ready_and_leaves_nothing(tmp_path: Path) -> None:
+    with begun_cluster(course(tmp_path / "course"), "local", 1) as cluster:
+        until(lambda: dask_workers_of(cluster), "its worker")
+        processes = family(cluster.pid)
+    until(lambda: gone(processes), "the end of its processes")
 
 
 def test_a_run_whose_worker_is_killed_is_tried_again_and_comes_once(tmp_path: Path) -> None:
@@ -166,6 +175,15 @@ def test_a_grader_with_other_certificates_is_refused(guarded: Remote, tmp_path: 
         open_cluster(settings, guarded.address),
     ):
         pytest.fail("it was let in")
+
+
+def test_who_is_told_to_stop_waits_for_no_worker(guarded: Remote) -> None:
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    with begun_cluster(guarded.settings, guarded.address) as cluster:
+        cluster.wait_ready(stop)
+        assert stop.is_set()
+        assert cluster.slots == 0
 
 
 def test_who_speaks_no_tls_is_refused(guarded: Remote) -> None:

@@ -104,7 +104,7 @@ def test_killed_three_times_at_random_moments_it_ends_with_everybody_graded_once
 @pytest.mark.parametrize(
     "victim",
     [
-        pytest.param("--multiprocessing-fork|spawn_main|nanny", id="worker"),
+        pytest.param("local_worker", id="worker"),
         pytest.param("cluster_main", id="scheduler"),
     ],
 )
