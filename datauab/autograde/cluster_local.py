@@ -15,6 +15,7 @@ from distributed.deploy.spec import ProcessInterface
 from distributed.security import Security
 
 _AGAIN_S = 1.0
+_END_S = 5.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -62,6 +63,10 @@ class LocalWorker(ProcessInterface):
         if self._keeping is not None:
             self._keeping.cancel()
         if self._process is not None:
+            self._process.terminate()  # it then clears its folder away
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_END_S):
+                    await _ended(self._process.pid)
             self._process.kill()
             self._process.wait()
         await super().close()

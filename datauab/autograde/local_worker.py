@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import signal
 import sys
 import tempfile
 from typing import Any
@@ -59,6 +60,12 @@ async def _work(given: dict[str, Any]) -> None:
         local_directory=tempfile.gettempdir(),
         silence_logs=logging.ERROR,
     ) as worker:
+
+        def close() -> None:
+            closing.append(asyncio.ensure_future(worker.close(executor_wait=False, reason="told to end")))
+
+        closing: list[asyncio.Future[str | None]] = []
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, close)
         await worker.finished()
 
 

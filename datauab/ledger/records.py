@@ -354,7 +354,7 @@ class AuditRecord:
 
 
 TaskKind = Literal["rescore_preview", "rescore_apply", "similar", "lint", "autograde"]
-TaskState = Literal["queued", "running", "done", "failed"]
+TaskState = Literal["queued", "running", "done", "failed", "stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +368,7 @@ class Task:
     result : mapping or None
         The answer of a task that is done, one of `datauab.task_results`; ready for JSON.
     reason : str or None
-        Why it failed, for the organiser.
+        Why it failed or was stopped, for the organiser.
     progress : mapping or None
         How far it has come, as it said last; ready for JSON.
     """

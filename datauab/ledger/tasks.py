@@ -161,6 +161,19 @@ class Tasks:
         with self._database.writing() as connection:
             _end(connection, lease, {"state": "failed", "reason": reason, "finished_at": utc_now()})
 
+    def stop_task(self, task_id: int, by: str) -> bool:
+        """End a task that waits or runs; whoever works on it finds its lease lost. False where it has ended already."""
+        with self._database.writing() as connection:
+            row = task_queue.c.task_id == task_id
+            worker = connection.execute(select(task_queue.c.worker).where(row)).scalar()
+            if connection.execute(task_queue.delete().where(row)).rowcount != 1:
+                return False
+            values = {"state": "stopped", "reason": f"stopped by {by}", "worker": worker, "finished_at": utc_now()}
+            connection.execute(task_ending.insert().values(task_id=task_id, **values))
+            asked = connection.execute(select(task.c.kind, task.c.competition).where(task.c.id == task_id)).one()
+            write_audit(connection, by, f"{asked.kind}.stopped", asked.competition, f"task {task_id}", detail={})
+        return True
+
     def apply_rescore(self, lease: TaskLease, records: Mapping[int, ScoreRecord], result: Mapping[str, Any]) -> None:
         """Give attempts new scores and end the task, all or nothing; older scores stay in the history.
 

@@ -11,7 +11,7 @@ from datauab.ledger import Attempt
 from datauab.web import desk_acts as acts
 from datauab.web.api import REFUSALS, InClub
 from datauab.web.club import Club
-from datauab.web.desk_class import ask_for_class
+from datauab.web.desk_class import ask_for_class, stop_class
 from datauab.web.desk_forms import ACCOUNT, NO_NUL
 from datauab.web.desk_models import (
     AnnouncementAnswer,
@@ -219,6 +219,13 @@ def show_task(name: str, number: Number, club: InClub, viewer: Teacher) -> TaskA
     """Show one task with its answer."""
     club.competition(name, instructor=True)
     return TaskAnswer.model_validate(acts.task_of(club, name, number), from_attributes=True)
+
+
+@router.post("/tasks/{number}/stop")
+def stop_task(name: str, number: Number, club: InClub, viewer: Teacher) -> TaskAnswer:
+    """Stop a class run; what is graded stays, what runs is put back."""
+    club.competition(name, instructor=True)
+    return TaskAnswer.model_validate(stop_class(club, name, number, viewer.name), from_attributes=True)
 
 
 @router.get("/audit")

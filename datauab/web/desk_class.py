@@ -6,10 +6,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from datauab.doorbell import GRADER, ring
 from datauab.ledger import Task
 from datauab.task_results import STAGES, ClassDone, ClassGraded, ClassProgress
 from datauab.web.club import Club
-from datauab.web.desk_acts import ask
+from datauab.web.desk_acts import ask, task_of
 from datauab.web.problems import Problem
 from datauab.web.wording import span_text
 
@@ -94,6 +95,23 @@ def ask_for_class(club: Club, competition: str, students: Sequence[str], *, fail
     _check_known(club, competition, students)
     chosen = [*dict.fromkeys(students)]
     return ask(club, competition, "autograde", by, {"students": chosen, "failed": failed, "force": force})
+
+
+def stop_class(club: Club, competition: str, number: int, by: str) -> Task:
+    """Stop a class run: what is graded stays, what runs is put back.
+
+    Raises
+    ------
+    Problem
+        404 where this competition has no class run of that number; 409 where it has ended.
+    """
+    found = task_of(club, competition, number)
+    if found.kind != "autograde":
+        raise Problem(404, "NotFound", f"task {number} of {competition} is no class run; only those can be stopped")
+    if not club.ledger.stop_task(number, by):
+        raise Problem(409, "Contradiction", f"run {number} has ended already; there is nothing to stop")
+    ring(club.settings.state, GRADER)
+    return club.ledger.task(number)
 
 
 def newest_runs(club: Club, competition: str) -> tuple[Task | None, Task | None]:

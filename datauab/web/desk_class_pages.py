@@ -14,6 +14,7 @@ from datauab.web.desk_class import (
     asked_text,
     newest_runs,
     split_names,
+    stop_class,
     students_with_notebooks,
     view_done,
     view_progress,
@@ -29,6 +30,9 @@ ROWS_SHOWN = 300
 
 _WHICH = {"changed": (False, False), "failed": (True, False), "all": (False, True)}
 """What the form offers, as `failed` and `force`."""
+
+_DIGITS = 18
+"""The longest number of a run that the ledger can hold."""
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -56,6 +60,22 @@ def autograde_class(request: Request, name: str, club: InClub, viewer: Teacher) 
             raise
         return _page(request, club, viewer, name, problem)
     return done(club, name, "/autograde", "asked-class")
+
+
+@router.post("/competitions/{name}/manage/autograde/stop")
+def stop(name: str, club: InClub, viewer: Teacher) -> Response:
+    """Stop the run that goes on; where it ended a moment ago, its result is shown."""
+    club.competition(name, instructor=True)
+    text = field(viewer, "run")
+    if not text.isascii() or not text.isdecimal() or len(text) > _DIGITS:
+        raise Problem(400, "InvalidRequest", "the form does not say which run to stop; reload the page")
+    try:
+        stop_class(club, name, int(text), viewer.name)
+    except Problem as problem:
+        if problem.status != 409:
+            raise
+        return done(club, name, "/autograde", "ended-class")
+    return done(club, name, "/autograde", "stopped-class")
 
 
 def _page(request: Request, club: Club, viewer: Viewer, name: str, problem: Problem | None = None) -> Response:

@@ -42,6 +42,8 @@ SAID = {
     "withdrawn": "The announcement is withdrawn; the audit log keeps it.",
     "asked": "The grader was asked. The answer appears here by itself.",
     "asked-class": "The grader was asked. How far it has come appears here by itself.",
+    "stopped-class": "The run is stopped: what was graded stays, what ran is put back.",
+    "ended-class": "The run had ended already.",
     "applied": "The grader recomputes the scores, all of them or none. The result appears here by itself.",
 }
 """What a page says after an act, by the word in its address."""

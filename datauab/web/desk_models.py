@@ -170,7 +170,7 @@ class TaskAnswer(BaseModel):
     kind: str
     by: str
     asked_at: AwareDatetime
-    state: Literal["queued", "running", "done", "failed"]
+    state: Literal["queued", "running", "done", "failed", "stopped"]
     parameters: dict[str, Any]
     result: dict[str, Any] | None
     reason: str | None

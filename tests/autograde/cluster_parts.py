@@ -69,7 +69,11 @@ def family(pid: int) -> list[psutil.Process]:
 
 def gone(processes: list[psutil.Process]) -> bool:
     """Whether none of them runs any more."""
-    return not [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    left = 0
+    for one in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended between two looks
+            left += one.is_running() and one.status() != psutil.STATUS_ZOMBIE
+    return not left
 
 
 def told(process: psutil.Process) -> tuple[str, ...]:

@@ -128,6 +128,26 @@ def test_a_grader_that_is_told_to_stop_leaves_the_task_to_the_next_one(settings:
     assert (ledger.task(task.id).state, ledger.attempt(number).state) == ("queued", "queued")
 
 
+def test_a_run_that_an_organiser_stops_puts_back_what_runs(
+    toy: Toy, settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATAUAB_LEASE_S", "6")
+    number = hand_in(settings, ledger, "ana", f"import time; time.sleep(40)\n{RIGHT}")
+    task = ledger.add_task("autograde", NAME, "instructor")
+    slot = TaskSlot(
+        settings.model_copy(update={"lease_s": 6.0}), ledger, threading.Event(), "test", CLASS_RUNS, once=True
+    )
+    slot.start()
+    wait_for(lambda: ledger.attempt(number).state == "running")
+    assert ledger.stop_task(task.id, "instructor")
+    slot.join(60)
+    assert not slot.is_alive()
+    ended = ledger.task(task.id)
+    assert (ended.state, ended.reason, ended.result) == ("stopped", "stopped by instructor", None)
+    assert ledger.attempt(number).state == "queued"
+    assert not ledger.stop_task(task.id, "instructor")
+
+
 def test_who_lost_the_lease_grades_nobody(settings: Settings, ledger: Ledger) -> None:
     number = hand_in(settings, ledger, "ana", RIGHT)
     task = ledger.add_task("autograde", NAME, "instructor")

@@ -13,6 +13,7 @@ import pytest
 from desk_course import DESK, answer, send, serving, xsrf_of  # type: ignore[import-not-found]
 from web_course import Members, add_attempt, archive  # type: ignore[import-not-found]
 
+from datauab.errors import LedgerError
 from datauab.grader.tasks import do_task
 from datauab.ledger import Ledger, TaskLease
 from datauab.settings import Settings
@@ -219,6 +220,41 @@ def test_a_run_that_fails_says_why_and_how_far_it_came(browser: Client, ledger: 
     assert "the cluster was lost; start it again" in page
     assert "3 of 8 were graded before it failed" in page
     assert ">Autograde</button>" in page, "it may be asked for again"
+
+
+def test_a_run_is_stopped_once_and_what_was_graded_stays(browser: Client, api: Client, ledger: Ledger) -> None:
+    add_attempt(ledger, "ada")
+    teacher = browser("teacher")
+    lease = running(ledger)
+    ledger.report_task(lease, ClassProgress(done=3, total=8).model_dump(mode="json"))
+    number = lease.task.id
+    page = look(teacher)
+    assert "Stop this run" in page
+    token = xsrf_of(browser("ada"))
+    assert browser("ada").post(f"{PAGE}/stop", data={"_xsrf": token, "run": number}).status_code == 403
+    assert teacher.post(f"{PAGE}/stop", data={"run": number}).status_code == 403, "no other site may press it"
+    for wrong in ("", "-1", "x", "9" * 5000):
+        assert send(teacher, "/autograde/stop", run=wrong).status_code == 400
+    assert send(teacher, "/autograde/stop", run=number + 1).status_code == 404
+    assert ledger.task(number).state == "running"
+    told = send(teacher, "/autograde/stop", run=number)
+    assert told.headers["location"].endswith("said=stopped-class")
+    page = look(teacher)
+    assert "stopped by teacher" in page
+    assert "3 of 8 were graded before it was stopped" in page
+    assert ">Autograde</button>" in page, "it may be asked for again"
+    assert "data-pending" not in page
+    assert send(teacher, "/autograde/stop", run=number).headers["location"].endswith("said=ended-class")
+    with pytest.raises(LedgerError, match="the lease is lost"):
+        ledger.finish_task(lease, {})
+    assert [one.action for one in ledger.audit_log("bitcoin")][:1] == ["autograde.stopped"]
+    again = api("teacher").post(f"{DESK}/tasks", json={"kind": "autograde"}).json()["id"]
+    assert api("ada").post(f"{DESK}/tasks/{again}/stop").status_code == 403
+    stopped = api("teacher").post(f"{DESK}/tasks/{again}/stop")
+    assert (stopped.status_code, stopped.json()["state"]) == (200, "stopped")
+    assert api("teacher").post(f"{DESK}/tasks/{again}/stop").status_code == 409
+    lint = api("teacher").post(f"{DESK}/tasks", json={"kind": "lint"}).json()["id"]
+    assert api("teacher").post(f"{DESK}/tasks/{lint}/stop").status_code == 404, "only class runs can be stopped"
 
 
 def test_programs_ask_and_read_the_same(api: Client, ledger: Ledger) -> None:
