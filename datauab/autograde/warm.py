@@ -238,7 +238,7 @@ class WarmKernels:
     def _hold(self, control: int, started: Future[subprocess.Popen[bytes]]) -> None:
         try:
             process = self._sandbox.popen(
-                [sys.executable, "-P", "-m", "datauab.autograde.zygote", str(control), *self._packages],
+                [sys.executable, "-m", "datauab.autograde.zygote", str(control), *self._packages],
                 pass_fds=(control,),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -16,6 +16,7 @@ import select
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str]) -> None:
     arguments : sequence of str
         Descriptor of the socket to the grader, and names of packages.
     """
+    if sys.path[0] == str(Path.cwd()):  # as ipykernel_launcher does; a kernel then finds what lies beside its notebook
+        del sys.path[0]
     control = socket.socket(fileno=int(arguments[0]))
     missing = load([*_KERNEL, *arguments[1:]])
     gc.collect()

@@ -113,6 +113,25 @@ print("FOUND" + json.dumps(loaded))"""
     assert "wave" not in caplog.text
 
 
+def test_code_finds_what_lies_beside_the_notebook_and_all_else_as_in_a_cold_kernel(warm: WarmKernels) -> None:
+    code = """
+import sys, os, json, gc, locale, signal
+from helper import GIVEN
+import matplotlib
+facts = {
+    "given": GIVEN, "path": sys.path, "flags": str(sys.flags), "folder": os.getcwd(), "main": __name__,
+    "program": sys.executable, "encoding": locale.getpreferredencoding(), "collects": gc.get_threshold(),
+    "signals": [str(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
+    "figures": sorted(map(str, matplotlib.rcParams.items())), "depth": sys.getrecursionlimit(),
+    "globals": sorted(name for name in globals() if not name.startswith("_")),
+}
+print("FOUND" + json.dumps(facts))"""
+    files = {"helper.py": b"GIVEN = 7"}
+    found, expected = told(warm, code, files=files), told(None, code, files=files)
+    assert found == expected
+    assert found["given"] == 7
+
+
 def test_torch_draws_by_chance_as_in_a_fresh_process_or_by_its_seed(warm: WarmKernels) -> None:
     code = """
 import json, torch
