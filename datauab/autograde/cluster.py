@@ -101,7 +101,10 @@ def open_cluster(settings: Settings, where: str = "local", workers: int | None =
 
 @contextlib.contextmanager
 def begun_cluster(settings: Settings, where: str = "local", workers: int | None = None) -> Iterator[Cluster]:
-    """Begin what `open_cluster` does and return at once; `Cluster.wait_ready` waits, and raises."""
+    """Begin what `open_cluster` does and return at once; `Cluster.wait_ready` waits, and raises.
+
+    Until then no other machine is asked for anything: only packages are loaded, and the worker of this machine.
+    """
     cluster = Cluster(settings, where, workers)
     try:
         yield cluster
@@ -138,17 +141,21 @@ class Cluster:
         send(near, given)
         self._reader = threading.Thread(target=self._read, name="cluster", daemon=True)
         self._reader.start()
-        self._where = where
+        self._where, self._wanted = where, False
         self._patience = _START_S + (settings.slurm.wait_s if where == "slurm" else 0.0)
 
     def wait_ready(self, stop: threading.Event | None = None) -> None:
-        """Wait for the first worker, or until `stop` is set.
+        """Ask for workers, and wait for the first one, or until `stop` is set.
 
         Raises
         ------
         ClusterLost
             Where none comes; says why.
         """
+        if not self._wanted:
+            self._wanted = True
+            with contextlib.suppress(OSError), self._sending:  # where it is gone, `_read` has the reason
+                send(self._connection, {"open": True})
         ends = time.monotonic() + self._patience
         while not self._ready.wait(_LOOK_S) and time.monotonic() < ends:
             if stop is not None and stop.is_set():
@@ -198,8 +205,8 @@ class Cluster:
     def close(self) -> None:
         """End the cluster's processes; runs that are open end with `ClusterLost`."""
         self._lose("it was closed")
-        if not self.slots:
-            self._process.kill()  # it may still be loading packages, and nothing runs
+        if not self.slots and (self._where == "local" or not self._wanted):
+            self._process.kill()  # it may still be loading packages; nobody else has been asked for anything
         with contextlib.suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
         try:

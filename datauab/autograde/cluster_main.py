@@ -75,6 +75,8 @@ def main(arguments: Sequence[str]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s cluster %(levelname)s %(message)s", force=True)
     logging.getLogger("distributed").setLevel(logging.ERROR)
     logging.getLogger("distributed.scheduler").setLevel(logging.CRITICAL)  # what fails there comes back as a run's end
+    if receive(connection) is None:  # nobody wants it after all
+        return
     with dask.config.set(DASK_SETTINGS):
         try:
             asyncio.run(_serve(connection, given, settings, workers))

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,8 +16,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from datauab.autograde.cluster import Cluster, begun_cluster
-from datauab.settings import Settings, load_settings
+from datauab.autograde.cluster import begun_cluster
+from datauab.settings import load_settings
 from datauab.task_results import STAGES
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def autograde(
     with (
         stopped_by_interrupt(console) as stop,
         (Bar if console.is_terminal else Lines)(console) as shown,
-        _begun(settings, cluster, workers) as begun,
+        begun_cluster(settings, cluster, workers) as begun,
     ):
         from datauab.grader.classroom import autograde_class  # workers load their packages meanwhile
 
@@ -137,11 +137,6 @@ def _teller(shown: Lines) -> Callable[[Event], None]:
             shown.done(event)
 
     return tell
-
-
-def _begun(settings: Settings, cluster: str, workers: int | None) -> AbstractContextManager[Cluster | None]:
-    """Begin this machine's cluster, before it is known whether anything has to run; others may not be asked in vain."""
-    return begun_cluster(settings, cluster, workers) if cluster == "local" else nullcontext()
 
 
 @contextmanager
