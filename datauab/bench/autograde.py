@@ -37,7 +37,7 @@ def bench_autograde(
     got: int = 12,
     stock: int = 0,
     idle: int = 10,
-    slurm: int = 12,
+    slurm: int = 16,
     tell: Tell = quiet,
 ) -> list[Figure]:
     """Grade two classes here and with stock ``nbgrader autograde``, and measure what a member waits for.

@@ -120,7 +120,8 @@ from helper import GIVEN
 import matplotlib
 facts = {
     "given": GIVEN, "path": sys.path, "flags": str(sys.flags), "folder": os.getcwd(), "main": __name__,
-    "program": sys.executable, "encoding": locale.getpreferredencoding(), "collects": gc.get_threshold(),
+    "program": sys.executable, "encoding": locale.getpreferredencoding(),
+    "collects": [gc.isenabled(), gc.get_threshold()],
     "signals": [str(signal.getsignal(number)) for number in sorted(signal.valid_signals())],
     "figures": sorted(map(str, matplotlib.rcParams.items())), "depth": sys.getrecursionlimit(),
     "globals": sorted(name for name in globals() if not name.startswith("_")),
