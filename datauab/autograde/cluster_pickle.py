@@ -56,11 +56,7 @@ def guard_process() -> None:
     Dask offers no switch: a scheduler unpickles parts of each message, whoever sends it. The whole process has to be
     one that needs no other pickles.
     """
-    import multiprocessing.reduction
-
     import dask.delayed  # noqa: F401  copies operators by pickle when it is imported
     import dask_jobqueue  # noqa: F401  imports the rest of Dask
 
     pickle.loads = guarded_loads  # type: ignore[assignment]
-    # What a worker of this machine tells its keeper, as multiprocessing keeps a name of its own for it.
-    multiprocessing.reduction.ForkingPickler.loads = guarded_loads  # type: ignore[assignment]

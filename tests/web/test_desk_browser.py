@@ -144,3 +144,9 @@ def test_an_organiser_watches_a_class_being_graded(served: str, teacher: Person,
     ledger.finish_task(lease, ClassDone(graded=9, skipped=0, seconds=4.5).model_dump(mode="json"))
     until(lambda: shows("Graded</dt>") and not shows("data-pending"))
     until(lambda: driver.find_elements("id", "f-students"))
+
+    press(teacher, "Autograde")
+    until(lambda: shows("waits for the grader"))
+    press(teacher, "Stop this run")
+    until(lambda: "stopped by" in driver.page_source and not shows("data-pending"))
+    assert [task.state for task in ledger.tasks(NAME, kind="autograde")] == ["stopped", "done"]
