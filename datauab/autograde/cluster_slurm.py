@@ -198,7 +198,6 @@ def slurm_cluster(
         account=wanted.account or None,
         cores=wanted.cores,
         processes=1,
-        nanny=False,  # a job whose worker dies ends, and another takes its place; a nanny would load Dask once more
         memory=f"{wanted.memory_mb}MiB",
         walltime=wanted.walltime,
         job_extra_directives=[*gpus, *wanted.extra],
