@@ -60,7 +60,7 @@ def bench() -> None:
 def autograde(
     *,
     submissions: Annotated[int, typer.Option(min=1, help="light notebooks of the class")] = 40,
-    got: Annotated[int, typer.Option(min=0, help="reference notebooks of Game of Thrones; 0: none")] = 16,
+    got: Annotated[int, typer.Option(min=0, help="reference notebooks of Game of Thrones; 0: none")] = 12,
     stock: Annotated[int, typer.Option(min=0, help="how many of each class stock nbgrader grades; 0: all")] = 0,
     idle: Annotated[int, typer.Option(min=0, help="notebooks handed in on an idle machine; 0: none")] = 10,
     slurm: Annotated[int, typer.Option(min=0, help="notebooks for one and for two nodes of Slurm; 0: none")] = 16,
