@@ -96,6 +96,7 @@ ACTS = {
     "manage/similar": Act(),
     "manage/checks": Act(),
     "manage/autograde": Act({"which": "all"}),
+    "manage/autograde/stop": Act({"run": "{number}"}, needs="class run"),
     "desk/attempts/{number}/retry": Act(needs="fault"),
     "desk/retry-faults": Act(needs="fault"),
     "desk/extensions/{member}": Act({"daily_scored": 9}),
@@ -103,6 +104,7 @@ ACTS = {
     "desk/announcements": Act({"text": "Office hour on Thursday."}),
     "desk/announcements/{number}": Act(needs="announcement"),
     "desk/tasks": Act({"kind": "lint"}),
+    "desk/tasks/{number}/stop": Act(needs="class run"),
 }
 
 
@@ -142,6 +144,8 @@ def prepare(ledger: Ledger, needs: str) -> int:
             return int(attempt.id)
         case "ruling":
             ledger.rule("bitcoin", "daily_scored", 7, "teacher")
+        case "class run":
+            return ledger.add_task("autograde", "bitcoin", "teacher").id
         case "preview":
             ledger.add_task("rescore_preview", "bitcoin", "teacher")
             move = Move(attempt=1, member="ada", old_public=0.5, new_public=0.6)
