@@ -49,8 +49,9 @@ class LocalWorker(ProcessInterface):
         self._start_process = start_process
         self._process: subprocess.Popen[str] | None = None
         self._keeping: asyncio.Task[None] | None = None
+        tls = security.get_tls_config_for_role("worker")
         given = {"scheduler": scheduler, "name": name, "nthreads": nthreads, "resources": resources}
-        self._line = json.dumps({**given, "tls": security.get_tls_config_for_role("worker")}) + "\n"
+        self._line = json.dumps({**given, **{part: tls[part] for part in ("ca_file", "cert", "key")}}) + "\n"
 
     async def start(self) -> None:
         """Tell the process its scheduler."""

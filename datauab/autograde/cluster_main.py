@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _MIB = 2**20
 _PATIENCE_S = 20.0
 _RESERVE = 0.1  # share of the memory that is left to everything else
-_NOWHERE = "127.0.0.1:0"  # Dask always opens a page; without routes it shows nothing
+NOWHERE = "127.0.0.1:0"
+"""Where Dask opens its page, which it always does; without routes it shows nothing."""
 
 DASK_SETTINGS = {
     "distributed.scheduler.http.routes": [],
@@ -178,7 +179,7 @@ def _local(settings: ClusterSettings, workers: int, processes: LocalProcesses) -
         protocol="tls://",
         host="127.0.0.1",
         security=Security.temporary(),
-        dashboard_address=_NOWHERE,
+        dashboard_address=NOWHERE,
         memory_limit=0,
         resources=resources(settings, machine_memory_mb(), gpus_here()),
         silence_logs=logging.ERROR,
@@ -193,7 +194,7 @@ async def _slurm(opened: contextlib.AsyncExitStack, settings: ClusterSettings, j
 
     shared = opened.enter_context(shared_folder(settings))
     given = resources(settings, settings.slurm.memory_mb, settings.slurm.gpus)
-    described = slurm_cluster(settings, shared, _worker_options(settings, given), DASK_ENVIRONMENT)
+    described = slurm_cluster(settings, shared, _worker_options(settings, given))
     cluster = await opened.enter_async_context(described)
     kept = SlurmJobs(cluster, jobs or 1, settings)
     await kept.begin()
@@ -236,7 +237,8 @@ def worker_command(settings: ClusterSettings, address: str, folder: Path, notebo
     return [
         sys.executable, "-m", "distributed.cli.dask_worker", address, *_tls_options(folder), "--nthreads",
         str(notebooks or len(os.sched_getaffinity(0))), "--nworkers", "1", "--memory-limit", "0", "--no-dashboard",
-        "--dashboard-address", _NOWHERE, "--local-directory", tempfile.gettempdir(), *_worker_options(settings, given),
+        "--dashboard-address", NOWHERE, "--local-directory", tempfile.gettempdir(), "--preload",
+        "datauab.autograde.worker", *_worker_options(settings, given),
     ]  # fmt: skip
 
 
@@ -247,7 +249,7 @@ def _tls_options(folder: Path) -> list[str]:
 
 def _worker_options(settings: ClusterSettings, given: dict[str, float]) -> list[str]:
     named = " ".join(f"{name}={value:g}" for name, value in given.items())
-    return ["--resources", named, "--preload", "datauab.autograde.worker", *preload_arguments(settings)]
+    return ["--resources", named, *preload_arguments(settings)]
 
 
 def machine_memory_mb() -> int:

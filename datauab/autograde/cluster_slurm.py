@@ -173,9 +173,7 @@ def shared_folder(settings: ClusterSettings) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def slurm_cluster(
-    settings: ClusterSettings, folder: Path, worker_options: list[str], environment: dict[str, str]
-) -> Any:
+def slurm_cluster(settings: ClusterSettings, folder: Path, worker_options: list[str]) -> Any:
     """Describe a cluster without jobs.
 
     Parameters
@@ -183,9 +181,7 @@ def slurm_cluster(
     folder : Path
         Shared with the nodes; certificates of this cluster are made there.
     worker_options : list of str
-        For ``dask worker``.
-    environment : dict
-        What workers see beside their job's environment.
+        For `datauab.autograde.job_worker`.
     """
     wanted = settings.slurm
     make_certificates(folder)
@@ -201,10 +197,9 @@ def slurm_cluster(
         memory=f"{wanted.memory_mb}MiB",
         walltime=wanted.walltime,
         job_extra_directives=[*gpus, *wanted.extra],
-        job_script_prologue=[f"export {name}={shlex.quote(value)}" for name, value in environment.items()],
+        worker_command="datauab.autograde.job_worker",
         worker_extra_args=[shlex.quote(part) for part in worker_options],
-        python=shlex.quote(sys.executable),
-        local_directory=tempfile.gettempdir(),
+        python=f"{shlex.quote(sys.executable)} -P",
         log_directory=str(settings.state / "cluster"),
         security=Security(
             require_encryption=True,

@@ -8,22 +8,25 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
 import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from datauab.autograde.limits import descendants
 from datauab.autograde.warm import WarmKernels, warm_problem
 from datauab.errors import ClubError, GradingError
 
 DONE, FAILED = b"+", b"-"
 """First byte of what `run_bytes` gives."""
 
+_CLEAR_S = 4.0  # within what whoever ends this process waits for it
 _LOG = logging.getLogger("distributed.worker")
 
 
@@ -80,6 +83,20 @@ class _Here:
     gpus: GpuSlots | None = None
     warm: WarmKernels | None = None
     ready: bool = False
+    runs: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @contextlib.contextmanager
+    def one_more(self) -> Iterator[None]:
+        """While a run goes on here."""
+        with self.changed:
+            self.runs += 1
+        try:
+            yield
+        finally:
+            with self.changed:
+                self.runs -= 1
+                self.changed.notify_all()
 
 
 _HERE = _Here()
@@ -104,29 +121,30 @@ def gpus_here() -> int:
     return len(gpu_names(os.environ.get("CUDA_VISIBLE_DEVICES")))
 
 
-_OPTIONS: list[click.Parameter] = [
+OPTIONS: list[click.Parameter] = [
     click.Option(["--public"], default=""),
     click.Option(["--gpu-share"], default=1),
     click.Option(["--cold"], is_flag=True),
 ]
-
-
-@click.command(params=_OPTIONS)
-def begin(public: str, gpu_share: int, cold: bool) -> None:
-    """Begin to load packages."""
-    _begin(public, gpu_share, cold)
+"""What a worker knows."""
 
 
 def end() -> None:
-    """End the zygote."""
+    """End the zygote and all kernels, and let the runs they belonged to clear up after themselves."""
+    _HERE.ready = False
     if _HERE.warm is not None:
         _HERE.warm.close()
+    for pid in descendants(os.getpid()):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    with _HERE.changed:
+        _HERE.changed.wait_for(lambda: not _HERE.runs, _CLEAR_S)
 
 
-@click.command(params=_OPTIONS)
+@click.command(params=OPTIONS)
 def dask_setup(worker: Any, public: str, gpu_share: int, cold: bool) -> None:
     """Begin to load packages as soon as the worker starts; Dask calls this."""
-    _begin(public, gpu_share, cold)
+    begin(public, gpu_share, cold)
     import datauab.autograde.student  # noqa: F401  while the zygote loads its packages
 
 
@@ -135,7 +153,18 @@ def dask_teardown(worker: Any) -> None:
     end()
 
 
-def _begin(public: str, gpu_share: int, cold: bool) -> None:
+def begin(public: str, gpu_share: int, cold: bool) -> None:
+    """Begin to load packages.
+
+    Parameters
+    ----------
+    public : str
+        Folder of the public data; may be empty.
+    gpu_share : int
+        Notebooks that one GPU takes at one time.
+    cold : bool
+        Whether every notebook starts a kernel of its own, so that nothing is loaded here.
+    """
     _HERE.public = Path(public) if public else None
     names = gpu_names(os.environ.get("CUDA_VISIBLE_DEVICES"))
     _HERE.gpus = GpuSlots(len(names), gpu_share, names)
@@ -173,6 +202,7 @@ def _run(content: bytes) -> bytes:
 
     request = RunRequest.from_bytes(content)
     with contextlib.ExitStack() as held:
+        held.enter_context(_HERE.one_more())
         device = None
         if request.gpu and _HERE.gpus is not None:
             device = held.enter_context(_HERE.gpus.one())

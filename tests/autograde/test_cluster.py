@@ -74,6 +74,24 @@ def test_one_that_nobody_needs_is_closed_before_it_is_ready_and_leaves_nothing(t
     until(lambda: gone(processes), "the end of its processes")
 
 
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
+def test_nothing_is_left_of_one_that_is_closed_in_the_middle_of_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, warm: bool
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    sleeps = ("sleep", "53.22")
+    with open_cluster(course(tmp_path / "course").model_copy(update={"warm": warm}), "local", 1) as cluster:
+        cluster.submit(request(f"import subprocess; subprocess.run({sleeps})"))
+        until(lambda: sleeps in {told(one) for one in family(cluster.pid)}, "its program")
+        there = family(cluster.pid)
+        assert list(temporary.glob("dask-scratch-space/worker-*"))
+    until(lambda: gone(there), "the end of all processes")
+    left = [path.name for path in temporary.rglob("*") if path.is_dir() and path.name != "dask-scratch-space"]
+    assert left == []
+
+
 def test_a_run_whose_worker_is_killed_is_tried_again_and_comes_once(tmp_path: Path) -> None:
     with local(tmp_path) as cluster:
         ends = [cluster.submit(counting(number, seconds=2)) for number in range(2)]

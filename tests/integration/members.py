@@ -23,7 +23,8 @@ class Member:
             link = club.invite_link().removeprefix(club.address)
             hidden = dict(re.findall(r'type="hidden"\s+name="(\w+)"\s+value="([^"]*)"', browser.get(link).text))
             form = {**hidden, "username": name, "password": PASSWORD, "repeated": PASSWORD}
-            browser.post(link.split("?")[0], data=form).raise_for_status()
+            joined = browser.post(link.split("?")[0], data=form)
+            assert joined.is_success, f"{name} could not join: {joined.status_code} {joined.text}\n{club.hub_log()}"
             browser.get("/hub/token")
             xsrf = next(
                 cookie.value for cookie in browser.cookies.jar if cookie.name == "_xsrf" and "/hub" in cookie.path

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from datauab.autograde.certificates import make_certificates
@@ -18,12 +19,13 @@ from datauab.grader.classroom import autograde_class
 from datauab.grader.classroom_events import Event, Graded
 from datauab.ledger import Ledger
 from datauab.settings import Settings
-from tests.autograde.cluster_parts import PATIENCE_S, counting, number_of, until
+from tests.autograde.cluster_parts import PATIENCE_S, counting, family, gone, number_of, request, told, until
 from tests.autograde.toy_course import NAME, Toy, make_course
 
 pytestmark = [pytest.mark.slurm, pytest.mark.sandbox]
 
 STUDENTS = 8
+SLEEPS = ("sleep", "53.21")  # a program that a notebook starts
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,32 @@ def test_a_job_that_ends_is_replaced_and_both_nodes_work_again(toy: Toy, slurm: 
         until(lambda: cluster.slots == 2 and min(first) not in slurm.jobs(), "the new job")
         assert max(first) in slurm.jobs()
     until(lambda: not slurm.jobs(), "the end of all jobs")
+
+
+@pytest.mark.parametrize("ended_by", ["slurm", "the cluster"])
+def test_nothing_of_a_job_is_left_where_it_ends_in_the_middle_of_a_notebook(
+    toy: Toy, slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended_by: str
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    settings = settings_for(toy, slurm).model_copy(update={"warm": True})
+    with open_cluster(settings, "slurm", 1) as cluster:
+        cluster.submit(request(f"import subprocess; subprocess.run({SLEEPS})"))
+        until(lambda: any(told(one) == SLEEPS for one in psutil.process_iter()), "its program")
+        there = [*family_of_jobs(settings)]
+        assert SLEEPS in {told(one) for one in there}
+        assert list(tmp_path.glob("dask-scratch-space/worker-*"))
+        if ended_by == "slurm":
+            slurm.cancel(min(slurm.jobs()))
+            until(lambda: gone(there), "the end of all its processes")
+    until(lambda: gone(there), "the end of all processes")
+    assert [path.name for path in tmp_path.rglob("*") if path.is_dir() and path.name != "dask-scratch-space"] == []
+
+
+def family_of_jobs(settings: Settings) -> Iterator[psutil.Process]:
+    """All processes of this course's workers, and all that come from them."""
+    for one in psutil.process_iter():
+        if {"datauab.autograde.job_worker", str(settings.public)} < {*told(one)}:
+            yield from family(one.pid)
 
 
 def test_jobs_end_by_themselves_where_the_grader_is_killed(toy: Toy, slurm: SlurmCluster) -> None:
