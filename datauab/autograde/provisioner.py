@@ -126,6 +126,8 @@ class SandboxProvisioner(KernelProvisionerBase):
             self._forked.close()
             self._forked = None
         if self._folder:
+            if self.parent is not None:
+                self.parent.ip = f"{self._folder}/k"  # or a second cleaning up would reach what has the number next
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = ""
 
@@ -160,7 +162,10 @@ class SandboxProvisioner(KernelProvisionerBase):
         self._folder = tempfile.mkdtemp(prefix=f"{TEMPORARY}kernel-")
         for number, descriptor in enumerate(self._files, start=1):
             (Path(self._folder) / f"k-{number}").symlink_to(f"/proc/{os.getpid()}/fd/{descriptor}")
-        self.connection_info = {**shared, "ip": f"{self._folder}/k", "key": session.key}
+        # The address of a socket has 107 bytes, and a path of temporary files may be longer.
+        handle = os.open(self._folder, os.O_PATH | os.O_DIRECTORY)
+        self._files = (*self._files, handle)
+        self.connection_info = {**shared, "ip": f"/proc/self/fd/{handle}/k", "key": session.key}
         return self.connection_info
 
     def _start(self, job: KernelJob, connection: bytes) -> None:

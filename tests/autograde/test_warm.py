@@ -113,6 +113,16 @@ print("FOUND" + json.dumps(loaded))"""
     assert "wave" not in caplog.text
 
 
+@pytest.fixture
+def nohup() -> Iterator[None]:
+    """Ignore what nohup and a shell's background ignore: started programs inherit it."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGQUIT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("nohup")
 def test_code_finds_what_lies_beside_the_notebook_and_all_else_as_in_a_cold_kernel(warm: WarmKernels) -> None:
     code = """
 import sys, os, json, gc, locale, signal
