@@ -80,6 +80,18 @@ def test_every_submission_is_graded_once_though_a_node_dies(toy: Toy, slurm: Slu
     assert autograde_class(settings, NAME, workers=2, cluster="slurm").graded == 0
 
 
+def test_the_network_by_which_nodes_and_grader_see_each_other_may_be_named(
+    toy: Toy, slurm: SlurmCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DASK_JOBQUEUE__SLURM__INTERFACE", "lo")
+    with open_cluster(settings_for(toy, slurm), "slurm", 1) as cluster:
+        assert number_of(cluster.submit(counting(7)).result(PATIENCE_S)) == 7.0
+        workers = [told(one) for one in family_of_jobs(toy.settings) if "--interface" in told(one)]
+        assert workers
+        assert all(words[words.index("--interface") + 1] == "lo" for words in workers)
+        assert all(any(word.startswith("tls://127.0.0.1:") for word in words) for words in workers)
+
+
 def both(cluster: Cluster) -> Callable[[], bool]:
     return lambda: cluster.slots == 2
 
