@@ -48,7 +48,7 @@ class Database:
         parsed = make_url(url)
         self.sqlite = parsed.get_backend_name() == "sqlite"
         self._busy_seconds = busy_seconds
-        self._writer = threading.local()
+        self._writer, self._held = threading.local(), threading.local()
         self._turn = threading.Lock()  # writers of one process take turns: SQLite itself lets them sleep and starve
         try:
             if self.sqlite:
@@ -106,21 +106,26 @@ class Database:
         """Read: on SQLite every query sees the same moment, on PostgreSQL each the one at which it is asked.
 
         Inside a write transaction of the same thread it reads in that one, so that a gate which asks the ledger sees
-        what is being written, and needs no second connection while it holds a lock.
+        what is being written, and needs no second connection while it holds a lock. Inside another `reading` of the
+        same thread it goes on with that one.
 
         Raises
         ------
         LedgerError
             Where the database fails.
         """
-        held: Connection | None = getattr(self._writer, "connection", None)
+        held: Connection | None = getattr(self._writer, "connection", None) or getattr(self._held, "connection", None)
         if held is not None:
             yield held
             return
         with self._translated("read"), self._reader.connect() as connection:
             if self.sqlite:
                 connection.exec_driver_sql("BEGIN")
-            yield connection
+            self._held.connection = connection
+            try:
+                yield connection
+            finally:
+                self._held.connection = None
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

@@ -217,12 +217,11 @@ def _take_out(connection: Connection, wanted: set[tuple[int, str]]) -> dict[tupl
     """Remove the rows of the queue that leases (number of the attempt, token) hold; gives the worker of each."""
     workers: dict[tuple[int, str], str | None] = {}
     for chunk in chunks(number for number, _ in wanted):
-        query = select(queue.c.attempt_id, queue.c.token, queue.c.worker).where(queue.c.attempt_id.in_(chunk))
-        rows = connection.execute(query.order_by(queue.c.attempt_id).with_for_update()).all()
-        mine = {(number, token): worker for number, token, worker in rows if (number, token) in wanted}
-        if mine:
-            connection.execute(queue.delete().where(queue.c.attempt_id.in_([number for number, _ in mine])))
-        workers |= mine
+        numbers = set(chunk)
+        tokens = [token for number, token in wanted if number in numbers]
+        mine = queue.delete().where(queue.c.attempt_id.in_(chunk), queue.c.token.in_(tokens))
+        rows = connection.execute(mine.returning(queue.c.attempt_id, queue.c.token, queue.c.worker))
+        workers |= {(number, token): worker for number, token, worker in rows}
     return workers
 
 

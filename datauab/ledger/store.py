@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from types import TracebackType
 from zoneinfo import ZoneInfo
 
@@ -67,6 +68,10 @@ class Ledger(
         database = Database(settings.database)
         database.migrate()
         return cls(database, blobs, ZoneInfo(settings.timezone))
+
+    def reading(self) -> AbstractContextManager[object]:
+        """Read several things over one connection of this thread; on SQLite, all as of one moment."""
+        return self._database.reading()
 
     def close(self) -> None:
         """Close the connections."""

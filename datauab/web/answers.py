@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datauab.competition import Competition
 from datauab.ledger import Attempt
 from datauab.web.club import Club
+from datauab.web.gate import Entering
 from datauab.web.intake import allowance
 from datauab.web.models import AttemptAnswer
 from datauab.web.problems import Problem
@@ -38,13 +39,15 @@ def attempt_answers(
     return [_answer(club, competition, one, seen[one.id]) for one in attempts]
 
 
-def whole_answer(club: Club, competition: Competition, attempt: Attempt, viewer: Viewer) -> AttemptAnswer:
-    """One attempt with the rank of who made it, and what is left today."""
+def whole_answer(
+    club: Club, competition: Competition, attempt: Attempt, viewer: Viewer, who: Entering | None = None
+) -> AttemptAnswer:
+    """One attempt with the rank of who made it, and what is left today; `who` where that was read a moment ago."""
     (answer,) = attempt_answers(club, competition, [attempt], viewer)
     if attempt.origin == "baseline":
         return answer
     rank, entrants = standing(club, competition, attempt, viewer)
-    left = allowance(club, competition, viewer).left
+    left = allowance(club, competition, viewer, who).left
     return answer.model_copy(update={"rank": rank, "entrants": entrants, "left_today": left})
 
 

@@ -15,7 +15,8 @@ from datauab.receipts import public_key
 from datauab.web.answers import attempt_answers, described, whole_answer
 from datauab.web.api import REFUSALS, Anybody, InClub, Member
 from datauab.web.club import Club
-from datauab.web.intake import sort_out, take_in
+from datauab.web.gate import Entering
+from datauab.web.intake import entering, sort_out, take_in
 from datauab.web.models import AnnouncementAnswer, AttemptAnswer, ReceiptKeyAnswer
 from datauab.web.own_attempts import LARGEST_NUMBER, LIST_LIMIT, delete_attempt, own_attempts, visible_attempt
 from datauab.web.session import FORM_OVERHEAD, Viewer
@@ -56,13 +57,16 @@ async def hand_in(
     """Hand in a file: it is on disk and queued when the answer comes; with ``wait``, scored or failed."""
     sent, data = await _read(request, club, viewer)
 
-    def store() -> tuple[Competition, Attempt]:
-        competition = club.competition(name, instructor=viewer.instructor)
+    def store() -> tuple[Competition, Attempt, Entering]:
+        with club.ledger.reading():
+            competition = club.competition(name, instructor=viewer.instructor)
+            who = entering(club, competition, viewer)
         arrival = sort_out(competition, filename or sent, data)
-        return competition, take_in(club, viewer, competition, arrival, origin="api", key=idempotency_key)
+        attempt = take_in(club, viewer, competition, arrival, origin="api", key=idempotency_key, who=who)
+        return competition, attempt, who
 
-    competition, attempt = await run_in_threadpool(store)
-    return await _when_ended(club, competition, attempt, viewer, wait)
+    competition, attempt, who = await run_in_threadpool(store)
+    return await _when_ended(club, competition, attempt, viewer, wait=wait, who=who)
 
 
 @router.get("/competitions/{name}/attempts")
@@ -97,7 +101,7 @@ async def show_attempt(number: int, club: InClub, viewer: Member, wait: Wait = 0
         return described(club, attempt), attempt
 
     competition, attempt = await run_in_threadpool(find)
-    return await _when_ended(club, competition, attempt, viewer, wait)
+    return await _when_ended(club, competition, attempt, viewer, wait=wait)
 
 
 @router.delete("/attempts/{number}")
@@ -128,13 +132,20 @@ async def _read(request: Request, club: Club, viewer: Viewer) -> tuple[str, byte
 
 
 async def _when_ended(
-    club: Club, competition: Competition, attempt: Attempt, viewer: Viewer, wait: float
+    club: Club,
+    competition: Competition,
+    attempt: Attempt,
+    viewer: Viewer,
+    *,
+    wait: float,
+    who: Entering | None = None,
 ) -> AttemptAnswer:
     waits = attempt.state in ("queued", "running")
     again = waits and await club.endings.ended(attempt.id, wait)
 
     def answer() -> AttemptAnswer:
-        newest = club.ledger.attempt(attempt.id) if again else attempt
-        return whole_answer(club, competition, newest, viewer)
+        with club.ledger.reading():
+            newest = club.ledger.attempt(attempt.id) if again else attempt
+            return whole_answer(club, competition, newest, viewer, who)
 
     return await run_in_threadpool(answer)

@@ -82,9 +82,10 @@ class BoardIndex:
         with self._lock:
             if self._held:
                 return self._version
-            mark = self._ledger.change_mark(self._competition)
-            if mark != self._mark:
-                self._follow(mark)
+            if self._entrants is None:
+                self._build(self._ledger.change_mark(self._competition))
+            else:
+                self._follow(self._entrants)
             return self._version
 
     def slice(self, begin: int, end: int) -> Slice:
@@ -170,23 +171,19 @@ class BoardIndex:
     def _is_unchecked(self, row: Row) -> bool:
         return not row.baseline and row.member in self._unchecked
 
-    def _follow(self, mark: int) -> None:
-        if self._entrants is None:
-            self._build(mark)
-            return
+    def _follow(self, entrants: Entrants) -> None:
         members: set[str] = set()
-        after = self._mark
-        while after < mark:
+        after, more = self._mark, True
+        while more:
             changes = self._ledger.changes(self._competition, after, limit=READ_AT_ONCE)
-            if not changes:
-                break
             if any(change.member is None for change in changes) or len(members) > REBUILD_AT:
                 self._build(self._ledger.change_mark(self._competition))
                 return
             members.update(change.member for change in changes if change.member is not None)
-            after = changes[-1].id
-        self._update(set().union(*(self._entrants.move(member) for member in members), members))
-        self._mark = max(after, mark)
+            after = changes[-1].id if changes else after
+            more = len(changes) == READ_AT_ONCE
+        self._update(set().union(*(entrants.move(member) for member in members), members))
+        self._mark = after
 
     def _build(self, mark: int) -> None:
         # the mark was read first: what comes in meanwhile is followed next time

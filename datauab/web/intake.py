@@ -128,16 +128,23 @@ class Allowance:
     left: int | None
 
 
-def allowance(club: Club, competition: Competition, viewer: Viewer) -> Allowance:
-    """What the viewer's entrant used of the competition's quotas today."""
-    now, who = club.clock(), entering(club, competition, viewer)
+def allowance(club: Club, competition: Competition, viewer: Viewer, who: Entering | None = None) -> Allowance:
+    """What the viewer's entrant used of the competition's quotas today; `who` where that was read a moment ago."""
+    now, who = club.clock(), who or entering(club, competition, viewer)
     since = phase_opens(competition, admission_at(competition, who.closes, now), now)
     usage = club.ledger.usage_today(competition.name, viewer.name, now, phase_opens=since)
     return Allowance(usage, left_today(competition, who, usage, now))
 
 
 def take_in(
-    club: Club, viewer: Viewer, competition: Competition, arrival: Arrival, *, origin: Origin, key: str | None = None
+    club: Club,
+    viewer: Viewer,
+    competition: Competition,
+    arrival: Arrival,
+    *,
+    origin: Origin,
+    key: str | None = None,
+    who: Entering | None = None,
 ) -> Attempt:
     """Check what arrived, pass the gate, and store it; when this returns, the attempt is on disk and queued.
 
@@ -155,6 +162,8 @@ def take_in(
         The way in.
     key : str, optional
         The request's ``Idempotency-Key``: the same key gives the same attempt.
+    who : Entering, optional
+        As `entering` gives it, where that was read a moment ago.
 
     Raises
     ------
@@ -162,20 +171,22 @@ def take_in(
         Where it is refused, with the reason.
     """
     if key is None:
-        return _store(club, viewer, competition, arrival, origin)
+        return _store(club, viewer, competition, arrival, origin, known=who)
     answered = club.answered
     mark = (viewer.name, f"{competition.name}\0{key[:200]}")
     with answered.guard(mark):
         before = answered.find(mark)
         if before is not None:
             return club.ledger.attempt(before)
-        attempt = _store(club, viewer, competition, arrival, origin)
+        attempt = _store(club, viewer, competition, arrival, origin, known=who)
         answered.remember(mark, attempt.id)
         return attempt
 
 
-def _store(club: Club, viewer: Viewer, competition: Competition, arrival: Arrival, origin: Origin) -> Attempt:
-    now, who = club.clock(), entering(club, competition, viewer)
+def _store(
+    club: Club, viewer: Viewer, competition: Competition, arrival: Arrival, origin: Origin, *, known: Entering | None
+) -> Attempt:
+    now, who = club.clock(), known or entering(club, competition, viewer)
     size, limit, zone = len(arrival.content), club.settings.upload_mb, club.zone
     # what can be said without a lock is said first: a closed phase, then what is wrong with the file
     door = check_door(competition, who, size, now, limit_mb=limit, zone=zone)

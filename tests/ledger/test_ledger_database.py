@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sqlite3
+import threading
 import time
 from pathlib import Path
 
@@ -97,6 +98,35 @@ def test_a_writer_that_hangs_is_told_about_and_reading_goes_on(tmp_path):
     with database.reading() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM club_attempt").scalar() == 0
     hanging.close()
+
+
+def test_what_is_read_together_takes_one_connection_of_its_thread(deployment):
+    with Ledger.open(deployment) as ledger:
+        database, numbers = ledger._database, []
+        elsewhere = threading.Thread(target=lambda: numbers.append(len(ledger.attempts("got"))))
+        with ledger.reading(), database.reading() as first, database.reading() as second:
+            assert first is second
+            assert ledger.attempts("got") == []
+            made = ledger.add_attempt(competition="got", member="ana", blob=b"x")
+            # on SQLite all is as of one moment, which the other thread's is not
+            assert [one.id for one in ledger.attempts("got")] == ([] if database.sqlite else [made.id])
+            elsewhere.start()
+            elsewhere.join()
+        with database.reading() as third:
+            assert third is not first
+        assert [one.id for one in ledger.attempts("got")] == [made.id]
+        assert numbers == [1]
+
+
+def test_a_reading_that_fails_leaves_nothing_held(deployment):
+    with Ledger.open(deployment) as ledger:
+        with (
+            pytest.raises(LedgerError, match="cannot read"),
+            ledger.reading(),
+            ledger._database.reading() as connection,
+        ):
+            connection.execute(text("SELECT nothing FROM nowhere"))
+        assert ledger.attempts("got") == []
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path):
