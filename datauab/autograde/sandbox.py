@@ -159,9 +159,8 @@ class Sandbox:
 
     def _start(self) -> list[str]:
         # bwrap stays as the sandbox's first process, and without root's rights the command can read its environment.
-        # What ignores signals, as nohup does, would hand that down.
-        fresh = [] if self.inherit_env else ["-i", f"PATH={_PATH}"]
-        return ["env", "--default-signal", *fresh, "bwrap"]
+        # What ignores signals, as nohup does, would hand that down to a kernel, and forked ones do not inherit it.
+        return ["bwrap"] if self.inherit_env else ["env", "-i", "--default-signal", f"PATH={_PATH}", "bwrap"]
 
     def _options(self, extra: Sequence[str]) -> list[str]:
         mode = probe()

@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from datauab.autograde import sandbox
-from datauab.autograde.sandbox import Sandbox, Tmpfs
+from datauab.autograde.sandbox import Bind, Sandbox, Tmpfs
 from datauab.hub.services import DIE_WITH_PARENT, keep
 
 WALL = Sandbox(
@@ -52,6 +53,18 @@ def start(command: list[str], wanted: int) -> tuple[subprocess.Popen[str], list[
 
 def test_a_command_that_ends_gives_its_status() -> None:
     assert subprocess.run(keep(["sh", "-c", "exit 7"]), check=False).returncode == 7
+
+
+@pytest.mark.sandbox
+def test_who_is_inside_a_wall_cannot_read_how_it_was_built(tmp_path: Path) -> None:
+    hidden = tmp_path / "nobody-shall-know-this-path"
+    hidden.mkdir()
+    wall = replace(WALL, ro_binds=(*WALL.ro_binds, Bind(hidden, Path("/inside"))), inherit_env=True)
+    code = "import glob; print(*(open(p, 'rb').read() for p in glob.glob('/proc/[0-9]*/cmdline')))"
+    command = keep(wall.command([sys.executable, "-c", code]))
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "bwrap" in said
+    assert hidden.name not in said
 
 
 @pytest.mark.sandbox
