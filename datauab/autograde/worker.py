@@ -135,7 +135,7 @@ def end() -> None:
     if _HERE.warm is not None:
         _HERE.warm.close()
     for pid in descendants(os.getpid()):
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # another account's: it ends with its parent
             os.kill(pid, signal.SIGKILL)
     with _HERE.changed:
         _HERE.changed.wait_for(lambda: not _HERE.runs, _CLEAR_S)

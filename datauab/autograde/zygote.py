@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 from datauab.autograde.forked import keep, to_request
+from datauab.autograde.loading import without_collections
 
 MOST_BYTES = 60_000
 """Largest request."""
@@ -47,9 +48,8 @@ def main(arguments: Sequence[str]) -> None:
     if sys.path[0] == str(Path.cwd()):  # as ipykernel_launcher does; a kernel then finds what lies beside its notebook
         del sys.path[0]
     control = socket.socket(fileno=int(arguments[0]))
-    gc.disable()  # modules leave little to collect, and looking for it takes a quarter of the time
-    missing = load([*_KERNEL, *arguments[1:]])
-    gc.enable()
+    with without_collections():
+        missing = load([*_KERNEL, *arguments[1:]])
     gc.collect()
     gc.freeze()  # what is loaded is never looked at again, so its pages stay shared
     with contextlib.suppress(ConnectionError):  # the grader has gone meanwhile

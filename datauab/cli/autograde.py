@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import threading
@@ -18,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from datauab.autograde.cluster import begun_cluster
+from datauab.autograde.loading import without_collections
 from datauab.settings import load_settings
 from datauab.task_results import STAGES
 
@@ -118,10 +118,8 @@ def autograde(
         (Bar if console.is_terminal else Lines)(console) as shown,
         begun_cluster(settings, cluster, workers) as begun,
     ):
-        gc.disable()  # modules leave little to collect, and looking for it takes a quarter of the time
-        from datauab.grader.classroom import autograde_class  # workers load their packages meanwhile
-
-        gc.enable()
+        with without_collections():
+            from datauab.grader.classroom import autograde_class  # workers load their packages meanwhile
         summary = autograde_class(
             settings, name, students=chosen, failed=failed, force=force, workers=workers, cluster=cluster,
             begun=begun, tell=_teller(shown), stop=stop,

@@ -26,7 +26,7 @@ BATCH = 16
 SLOW_S = 2.0
 """A competition of which one attempt takes more seconds is scored in processes of its own from then on."""
 
-_GATHER_S = 0.01
+_GATHER_S = 0.01  # where several came at once, more do: together they cost less
 _FLUSH_S = 0.02  # what is scored is recorded by then, whatever else of its batch takes
 _LOG = logging.getLogger("datauab.grader")
 
@@ -57,8 +57,8 @@ class QuickSlot(threading.Thread):
                     break
                 if len(leases) < BATCH:  # what came meanwhile has rung
                     bell.wait(0 if self.once else IDLE_S)
-                if len(leases) > 1:  # many at one time: together they cost less
-                    self.halt.wait(_GATHER_S)
+                    if len(leases) > 1:
+                        self.halt.wait(_GATHER_S)
         self._held.end()
 
     def _lease(self) -> list[Lease]:

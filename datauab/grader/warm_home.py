@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import threading
 from collections.abc import Iterator
 
 from datauab.autograde.kernels import use_warm
+from datauab.autograde.loading import without_collections
 from datauab.autograde.warm import WarmKernels, warm_problem
 from datauab.settings import Settings
 
@@ -26,8 +26,6 @@ def warm_home(settings: Settings) -> Iterator[None]:
 
 def _load() -> None:
     """What marks the first submission, and what scores it, so that it does not wait for them."""
-    gc.disable()  # modules leave little to collect, and looking for it takes a quarter of the time
-    import nbgrader.converters  # noqa: F401
-    import sklearn.metrics  # noqa: F401
-
-    gc.enable()
+    with without_collections():
+        import nbgrader.converters  # noqa: F401
+        import sklearn.metrics  # noqa: F401

@@ -106,8 +106,8 @@ class Database:
         """Read: on SQLite every query sees the same moment, on PostgreSQL each the one at which it is asked.
 
         Inside a write transaction of the same thread it reads in that one, so that a gate which asks the ledger sees
-        what is being written, and needs no second connection while it holds a lock. Inside another `reading` of the
-        same thread it goes on with that one.
+        what is being written, and needs no second connection while it holds a lock. Inside `together` it
+        reads over that connection.
 
         Raises
         ------
@@ -121,9 +121,21 @@ class Database:
         with self._translated("read"), self._reader.connect() as connection:
             if self.sqlite:
                 connection.exec_driver_sql("BEGIN")
+            yield connection
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Let all that this thread reads inside share a connection, where taking one costs much: on PostgreSQL.
+
+        Every query goes on to see a moment of its own, so that who keeps what was read never goes back to an older one.
+        """
+        if self.sqlite or getattr(self._held, "connection", None) is not None:
+            yield
+            return
+        with self.reading() as connection:
             self._held.connection = connection
             try:
-                yield connection
+                yield
             finally:
                 self._held.connection = None
 

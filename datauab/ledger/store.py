@@ -69,9 +69,9 @@ class Ledger(
         database.migrate()
         return cls(database, blobs, ZoneInfo(settings.timezone))
 
-    def reading(self) -> AbstractContextManager[object]:
-        """Read several things over one connection of this thread; on SQLite, all as of one moment."""
-        return self._database.reading()
+    def together(self) -> AbstractContextManager[None]:
+        """Let all that this thread reads inside share a connection; see `datauab.ledger.engine.Database.together`."""
+        return self._database.together()
 
     def close(self) -> None:
         """Close the connections."""

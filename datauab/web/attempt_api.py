@@ -58,7 +58,7 @@ async def hand_in(
     sent, data = await _read(request, club, viewer)
 
     def store() -> tuple[Competition, Attempt, Entering]:
-        with club.ledger.reading():
+        with club.ledger.together():
             competition = club.competition(name, instructor=viewer.instructor)
             who = entering(club, competition, viewer)
         arrival = sort_out(competition, filename or sent, data)
@@ -144,7 +144,7 @@ async def _when_ended(
     again = waits and await club.endings.ended(attempt.id, wait)
 
     def answer() -> AttemptAnswer:
-        with club.ledger.reading():
+        with club.ledger.together():
             newest = club.ledger.attempt(attempt.id) if again else attempt
             return whole_answer(club, competition, newest, viewer, who)
 

@@ -100,32 +100,37 @@ def test_a_writer_that_hangs_is_told_about_and_reading_goes_on(tmp_path):
     hanging.close()
 
 
-def test_what_is_read_together_takes_one_connection_of_its_thread(deployment):
+def test_what_is_read_together_shares_a_connection_and_sees_what_comes_meanwhile(deployment):
     with Ledger.open(deployment) as ledger:
-        database, numbers = ledger._database, []
-        elsewhere = threading.Thread(target=lambda: numbers.append(len(ledger.attempts("got"))))
-        with ledger.reading(), database.reading() as first, database.reading() as second:
-            assert first is second
+        database = ledger._database
+        with ledger.together(), ledger.together(), database.reading() as first, database.reading() as second:
+            assert (first is second) is not database.sqlite
+        with ledger.together():
             assert ledger.attempts("got") == []
-            made = ledger.add_attempt(competition="got", member="ana", blob=b"x")
-            # on SQLite all is as of one moment, which the other thread's is not
-            assert [one.id for one in ledger.attempts("got")] == ([] if database.sqlite else [made.id])
-            elsewhere.start()
-            elsewhere.join()
-        with database.reading() as third:
-            assert third is not first
-        assert [one.id for one in ledger.attempts("got")] == [made.id]
-        assert numbers == [1]
+            other = threading.Thread(
+                target=ledger.add_attempt, kwargs={"competition": "got", "member": "ana", "blob": b"x"}
+            )
+            other.start()
+            other.join()
+            own = ledger.add_attempt(competition="got", member="bob", blob=b"y")
+            assert [one.member for one in ledger.attempts("got")] == ["bob", "ana"]
+            with database.writing() as writer, database.reading() as inside:
+                assert writer is inside
+        with database.reading() as third, database.reading() as fourth:
+            assert third is not fourth
+        assert ledger.attempt(own.id).member == "bob"
 
 
-def test_a_reading_that_fails_leaves_nothing_held(deployment):
+def test_reading_together_that_fails_leaves_nothing_held(deployment):
     with Ledger.open(deployment) as ledger:
         with (
             pytest.raises(LedgerError, match="cannot read"),
-            ledger.reading(),
+            ledger.together(),
             ledger._database.reading() as connection,
         ):
             connection.execute(text("SELECT nothing FROM nowhere"))
+        with ledger._database.reading() as first, ledger._database.reading() as second:
+            assert first is not second
         assert ledger.attempts("got") == []
 
 
