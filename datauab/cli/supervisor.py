@@ -16,12 +16,10 @@ from types import FrameType
 import httpx
 
 from datauab.errors import ClubError
+from datauab.hub import keeper
 from datauab.settings import Settings
 
 PR_SET_CHILD_SUBREAPER = 36
-
-#: A hub that dies this often within a minute will not come up by trying again.
-RESTARTS_A_MINUTE = 5
 
 
 def adopt_orphans() -> None:
@@ -59,7 +57,9 @@ class Supervisor:
         self.settings = settings
         self.log = settings.state / "logs" / "hub.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self.starts: list[float] = []
+        self._started = 0.0
+        self._pause = 0.0
+        self._start_at: float | None = None
         self.stopping = False
 
     @property
@@ -72,11 +72,7 @@ class Supervisor:
     def start(self) -> None:
         """Start the hub in a session of its own, so that Ctrl-C reaches it only through `stop`."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        self.starts = [moment for moment in self.starts if moment > time.monotonic() - 60] + [time.monotonic()]
-        if len(self.starts) > RESTARTS_A_MINUTE:
-            raise ClubError(
-                f"the hub died {RESTARTS_A_MINUTE} times within a minute; the reason is at the end of {self.log}"
-            )
+        self._started = time.monotonic()
         environment = {**os.environ, "DATAUAB_ROOT": str(self.settings.root), "PYTHONUNBUFFERED": "1"}
         command = [sys.executable, "-m", "jupyterhub", "-f", str(self.settings.root / "jupyterhub_config.py")]
         with self.log.open("ab") as log:
@@ -128,15 +124,28 @@ class Supervisor:
         return ""
 
     def run(self, tell: Callable[[str], None]) -> None:
-        """Watch the hub until `stopping`; start it again when it dies."""
+        """Watch the hub until `stopping`; start it again whenever it dies, after `keeper.next_pause`."""
         while not self.stopping:
             if self.process.poll() is not None:
-                tell(f"the hub died (code {self.process.returncode}); starting it again, nothing accepted is lost")
-                self.start()
+                self._start_again(tell)
             with contextlib.suppress(ChildProcessError):
                 while os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) and self.reap():
                     pass
             time.sleep(0.3)
+
+    def _start_again(self, tell: Callable[[str], None]) -> None:
+        """Tell that the hub died and, once its pause is over, start it."""
+        now = time.monotonic()
+        if self._start_at is None:
+            self._pause = keeper.next_pause(now - self._started, self._pause)
+            self._start_at = now + self._pause
+            tell(
+                f"the hub died (code {self.process.returncode}); starting it again in {self._pause:.1f} s, nothing "
+                f"accepted is lost; the reason is at the end of {self.log}"
+            )
+        elif now >= self._start_at:
+            self._start_at = None
+            self.start()
 
     def reap(self) -> bool:
         """Collect one adopted orphan that has ended; the hub itself is left to `poll`."""

@@ -19,6 +19,24 @@ from pathlib import Path
 
 GRACE_S = 8.0
 TICK_S = 0.5
+WORKED_S = 30.0
+LONGEST_PAUSE_S = 30.0
+
+
+def next_pause(lived: float, pause: float) -> float:
+    """Give the seconds until a command that ended is started again.
+
+    One that had worked is back at once; one that cannot start is tried ever more slowly, but never given up: what
+    stops it may be a full disk, which somebody clears.
+
+    Parameters
+    ----------
+    lived : float
+        Seconds between its last start and its end.
+    pause : float
+        Seconds it waited before that start; 0 at first.
+    """
+    return TICK_S if lived > WORKED_S else min(max(pause * 2, TICK_S), LONGEST_PAUSE_S)
 
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
@@ -102,16 +120,15 @@ class Keeper:
         """Run the command until it ends or this process is told to stop; returns its exit status."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
-        pause = TICK_S
+        pause = 0.0
         while True:
             began = time.monotonic()
             self.child = start(self.command)
             status = self._watch(self.child)
             if self._stopping() or not self.restart:
                 return status if status >= 0 else 128 - status
-            # A service that cannot start is tried again ever more slowly, one that had worked at once.
-            pause = TICK_S if time.monotonic() - began > 30 else min(pause * 2, 30.0)
-            print(f"keeper: {self.command[-1]} ended with {status}; starting it again in {pause:.0f} s", flush=True)  # noqa: T201
+            pause = next_pause(time.monotonic() - began, pause)
+            print(f"keeper: {self.command[-1]} ended with {status}; starting it again in {pause:.1f} s", flush=True)  # noqa: T201
             resume = time.monotonic() + pause
             while time.monotonic() < resume:
                 time.sleep(TICK_S)  # in steps, because a signal does not cut a sleep short

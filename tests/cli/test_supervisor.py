@@ -11,6 +11,9 @@ import pytest
 
 from datauab.cli.supervisor import descendants
 
+#: In the deployment's folder, ``python -m jupyterhub`` finds a test's program first; the supervisor itself is real.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+
 FAMILY = """
 import subprocess, sys, time
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
@@ -49,6 +52,58 @@ time.sleep(60)
 """
 
 
+WATCHED = """
+import sys
+from pathlib import Path
+import datauab.cli.supervisor as supervisor
+from datauab.settings import load_settings
+
+supervisor.keeper.LONGEST_PAUSE_S = float(sys.argv[2])
+with supervisor.supervised(load_settings(Path(sys.argv[1]))) as child:
+    child.start()
+    child.run(lambda line: print(line, flush=True))
+print("stopped")
+"""
+
+# A hub that dies at once, as one does where the disk is full or a port is taken.
+DYING = """
+with open("starts", "a") as starts:
+    starts.write("started\\n")
+raise SystemExit(3)
+"""
+
+
+def watch(root: Path, hub: str, longest_pause: float) -> subprocess.Popen[str]:
+    """Start a real supervisor in a process of its own."""
+    (root / "jupyterhub.py").write_text(textwrap.dedent(hub))
+    (root / "jupyterhub_config.py").touch()
+    command = [sys.executable, "-c", WATCHED, str(root), str(longest_pause)]
+    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
+
+
+def test_a_hub_that_dies_again_and_again_is_never_given_up(tmp_path: Path) -> None:
+    process = watch(tmp_path, DYING, 0.0)
+    assert process.stdout is not None
+    lines = [process.stdout.readline() for _ in range(8)]
+    assert all(line.startswith("the hub died (code 3); starting it again in") for line in lines), lines
+    assert all(str(tmp_path / ".club" / "logs" / "hub.log") in line for line in lines)
+    process.terminate()
+    assert process.communicate(timeout=20)[0].splitlines()[-1] == "stopped"
+    assert process.returncode == 0
+    assert len((tmp_path / "starts").read_text().splitlines()) >= 8
+
+
+def test_a_stop_does_not_wait_for_the_next_start(tmp_path: Path) -> None:
+    process = watch(tmp_path, DYING, 60.0)
+    assert process.stdout is not None
+    waits = [process.stdout.readline().split(" in ")[1].split(" s,")[0] for _ in range(4)]
+    assert waits == ["0.5", "1.0", "2.0", "4.0"]
+    began = time.monotonic()
+    process.terminate()
+    assert process.wait(20) == 0
+    assert time.monotonic() - began < 3
+
+
 def test_descendants_finds_children_of_children() -> None:
     parent = subprocess.Popen([sys.executable, "-c", FAMILY])
     try:
@@ -67,11 +122,9 @@ def test_descendants_finds_children_of_children() -> None:
 def test_stop_leaves_nothing_even_of_processes_that_refuse_and_hide(tmp_path: Path) -> None:
     (tmp_path / "jupyterhub.py").write_text(textwrap.dedent(HUB))
     (tmp_path / "jupyterhub_config.py").touch()
-    # `python -m jupyterhub` finds the stubborn program first: the supervisor itself is the real one.
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).resolve().parents[2]}"}
     done = subprocess.run(
         [sys.executable, "-c", STUBBORN, str(tmp_path)],
-        env=environment,
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=60,

@@ -13,6 +13,7 @@ import pytest
 
 from datauab.autograde import sandbox
 from datauab.autograde.sandbox import Bind, Sandbox, Tmpfs
+from datauab.hub.keeper import next_pause
 from datauab.hub.services import DIE_WITH_PARENT, keep
 
 WALL = Sandbox(
@@ -111,6 +112,14 @@ def test_over_the_memory_limit_the_kernel_ends_and_the_server_stays() -> None:
     assert "-9" in said.splitlines()
     assert "200 MiB allowed" in said
     assert process.returncode == 0
+
+
+def test_who_had_worked_is_back_at_once_and_who_cannot_start_is_tried_ever_more_slowly() -> None:
+    pauses = [0.0]
+    while len(pauses) < 10:
+        pauses.append(next_pause(2.0, pauses[-1]))
+    assert pauses == [0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+    assert next_pause(31.0, 30.0) == 0.5
 
 
 def test_a_service_that_dies_is_started_again_and_a_stop_is_quick() -> None:

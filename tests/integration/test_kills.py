@@ -21,12 +21,15 @@ from datauab.archive import make_archive
 from datauab.ledger import Ledger
 from datauab.settings import load_settings
 
-pytestmark = [pytest.mark.hub, pytest.mark.sandbox, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.hub, pytest.mark.sandbox, pytest.mark.timeout(1800)]
 
 VICTIMS = {"grader": r"datauab\.grader", "web service": r"datauab\.web", "hub": r"-m jupyterhub"}
 
-
 ROUNDS = 3
+
+#: Seconds in which a victim must be back. The hub looks every 30 s whether a service's keeper still runs, and ends
+#: itself where one dies while it starts; after such deaths the hub pauses for up to 30 s.
+BACK_S = 150
 
 
 def kill_at_random(club: Deployment, killed: list[str], chance: random.Random) -> None:
@@ -37,7 +40,7 @@ def kill_at_random(club: Deployment, killed: list[str], chance: random.Random) -
     for _ in range(ROUNDS):
         for name in chance.sample(list(VICTIMS), len(VICTIMS)):
             time.sleep(chance.uniform(0.0, 6.0))
-            end = time.monotonic() + 60
+            end = time.monotonic() + BACK_S
             while time.monotonic() < end:
                 if kill(club.pids(VICTIMS[name])):
                     killed.append(name)
@@ -71,8 +74,10 @@ def test_what_is_acknowledged_is_graded_once_whoever_dies(deploy: Callable[..., 
         for member in members:
             acknowledged.append(member.submit(archive))
             time.sleep(2)
-    killer.join(400)
-    assert sorted(killed) == sorted([*VICTIMS] * ROUNDS), f"expected {ROUNDS} deaths of each, found {killed}"
+    killer.join(900)
+    assert sorted(killed) == sorted([*VICTIMS] * ROUNDS), (
+        f"expected {ROUNDS} deaths of each, found {killed}\n{club.output.read_text()}\n{club.hub_log()}"
+    )
     assert len(set(acknowledged)) == len(acknowledged)
 
     settings = load_settings(club.root, port=club.port)
