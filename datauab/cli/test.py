@@ -14,7 +14,8 @@ from rich.table import Table
 
 from datauab.settings import find_root
 
-SLOW_MARKERS = ("hub", "browser", "training", "kills", "slurm")
+SERVICE_MARKERS = ("hub", "browser", "kills", "slurm")
+SLOW_MARKERS = (*SERVICE_MARKERS, "training")
 
 console = Console(stderr=True, highlight=False)
 
@@ -22,15 +23,18 @@ console = Console(stderr=True, highlight=False)
 def checks(fast: bool, pytest_arguments: list[str]) -> list[tuple[str, list[str]]]:
     """Name every check with its command line, cheap ones first.
 
-    Light tests share the cores, each file on one of them; those that run whole services or train follow one by one.
+    Light tests share the cores, each file on one of them. Those that run whole services, and wait for them half of
+    their time, follow two files at once; what trains on all cores comes last, alone.
     """
     python = sys.executable
     pytest = [python, "-m", "pytest"]
     light = [*pytest, "-m", " and ".join(f"not {marker}" for marker in SLOW_MARKERS)]
-    heavy = [*pytest, "-m", " or ".join(SLOW_MARKERS)]
+    services = [*pytest, "-m", f"({' or '.join(SERVICE_MARKERS)}) and not training"]
+    cores = os.cpu_count() or 1
     tests = [
-        ("light tests (pytest)", [*light, "-n", str(os.cpu_count() or 1), "--dist", "loadfile"]),
-        ("heavy tests (pytest)", heavy),
+        ("light tests (pytest)", [*light, "-n", str(cores), "--dist", "loadfile"]),
+        ("tests of services (pytest)", [*services, "-n", str(min(cores, 2)), "--dist", "loadfile"]),
+        ("tests that train (pytest)", [*pytest, "-m", "training"]),
     ]
     if pytest_arguments:
         tests = [("tests (pytest)", [*(light if fast else pytest), *pytest_arguments])]

@@ -20,6 +20,7 @@ from datauab.autograde.cluster import Cluster
 from datauab.autograde.request import RunCell, RunRequest, RunResult
 from datauab.settings import Limits, Settings
 from datauab.submission import read_npy
+from tests.ports import free_port
 
 PATIENCE_S = 90.0
 
@@ -93,13 +94,6 @@ def dask_worker_of(cluster: Cluster) -> psutil.Process:
     found = dask_workers_of(cluster)
     assert len(found) == 1
     return found[0]
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def listens(port: int) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import logging
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from traitlets.config import Config, LoggingConfigurable
 
 from datauab.exchange import configure_exchange
 from datauab.ledger import Ledger
+from tests.ports import free_port
 
 COURSE = "data-uab"
 TOML = """
@@ -60,13 +60,6 @@ class Door:
 
     address: str
     ledger: Ledger
-
-
-def free_port() -> int:
-    """Give a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Served:

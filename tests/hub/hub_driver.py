@@ -7,12 +7,10 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 import uuid
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
@@ -21,24 +19,7 @@ import httpx
 import websocket
 
 from datauab.settings import Settings, load_settings
-
-
-def free_ports(count: int) -> int:
-    """Find `count` consecutive free loopback ports; gives the first."""
-    for _ in range(100):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = probe.getsockname()[1]
-        if first + count > 65535:
-            continue
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(first)
-    raise RuntimeError("no free ports")
+from tests.ports import free_ports
 
 
 class Hub:

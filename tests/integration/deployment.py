@@ -7,30 +7,16 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_ports
+
 COURSE_FILES = ("jupyterhub_config.py", "nbgrader_config.py")
 COURSE_FOLDERS = ("source", "release")
-
-
-def free_ports(count: int = 4) -> int:
-    """Find `count` consecutive free ports on loopback; gives the first."""
-    for _ in range(200):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            first = int(probe.getsockname()[1])
-        if first + count > 65000:
-            continue
-        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
-            for port in range(first, first + count):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-            return first
-    raise RuntimeError("no free ports")
 
 
 class Deployment:
@@ -41,7 +27,7 @@ class Deployment:
     ) -> None:
         self.root = root
         self.checkout = checkout
-        self.port = free_ports()
+        self.port = free_ports(4)
         self.address = f"http://127.0.0.1:{self.port}"
         self.output = root / "up.log"
         self.process: subprocess.Popen[bytes] | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from web_course import TOML, archive, notebook  # type: ignore[import-not-found]
 
 from datauab.ledger import Ledger
 from datauab.settings import Settings, load_settings
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.hub
 
@@ -50,24 +50,6 @@ c.JupyterHub.load_roles = [
 ]
 """
 MAKER = "0123456789abcdef" * 2
-
-
-def free_ports(count: int) -> int:
-    """The first of `count` neighbouring ports that are free now."""
-    for first in range(23000 + os.getpid() % 5000, 60000, count):
-        try:
-            sockets = []
-            for port in range(first, first + count):
-                one = socket.socket()
-                sockets.append(one)
-                one.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        finally:
-            for one in sockets:
-                one.close()
-        return first
-    raise RuntimeError("no free ports")
 
 
 @pytest.fixture(scope="module")
