@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,7 @@ import pytest
 
 from datauab.datasets.download import download, from_kaggle
 from datauab.errors import DataError
+from tests.ports import free_port
 
 CONTENT = bytes(range(256)) * 20_000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -172,9 +172,7 @@ def test_the_next_mirror_is_asked_after_a_wrong_or_missing_file(server, tmp_path
 
 
 def test_where_nothing_answers_there_is_no_file_and_a_note(server, tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        nobody = f"http://127.0.0.1:{free.getsockname()[1]}/"
+    nobody = f"http://127.0.0.1:{free_port()}/"
     server.status = 503
     path, notes = download((nobody, server.url), tmp_path / "file.bin", SHA256)
     assert path is None
@@ -225,9 +223,7 @@ def test_without_a_kaggle_token_the_note_says_how_to_set_one(tmp_path, monkeypat
 
 
 def test_with_a_token_and_no_answer_the_note_names_the_dataset(tmp_path, monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("KAGGLE_USERNAME", "somebody")
     monkeypatch.setenv("KAGGLE_KEY", "no key")
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "cache"))
